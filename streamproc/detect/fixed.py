@@ -1,0 +1,180 @@
+"""Threshold over fixed windows, aligned to local wall time: `count` events, or different values, in one of them.
+
+Bound: a window keeps at most `max(2 * count, 1024)` event ids (and values) for telling duplicates and for the
+alert; past that it counts on without them. A key keeps the windows that a hit not yet late can fall into:
+those within 2 W + L of its newest event.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from streamproc.detect.rolling import KEPT_SAMPLES, MAX_EVENT_IDS, MAX_SAMPLE_BYTES, SET_FROM, counted_reason
+from streamproc.detect.verdict import COUNTED, DUPLICATE, LATE
+from streamproc.model.hit import DistinctValue
+from streamproc.model.times import iso
+
+_QUARTER_MS = 15 * 60 * 1000
+
+
+@lru_cache(maxsize=65_536)
+def _offset_ms(zone: str, quarter: int) -> int:
+    """A zone's distance from UTC in a quarter of an hour; zones change theirs only at such marks."""
+    moment = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, UTC).astimezone(ZoneInfo(zone))
+    offset = moment.utcoffset()
+    return 0 if offset is None else int(offset.total_seconds() * 1000)
+
+
+class Bucket:
+    """One fixed window of a key. `start` is local wall time in ms; `first` and `last` are event times."""
+
+    __slots__ = ("count", "first", "ids", "last", "seen", "start", "values")
+
+    def __init__(self, start: int, t: int) -> None:
+        self.start = start
+        self.count = 0
+        self.first = t
+        self.last = t
+        self.ids: list[str] = []
+        self.values: list[DistinctValue] = []
+        self.seen: set[str] | None = None
+
+
+class FixedWindows:
+    """The windows of one key, oldest first; nearly always one or two."""
+
+    __slots__ = ("buckets", "fired", "newest", "samples")
+
+    def __init__(self) -> None:
+        self.buckets: list[Bucket] = []
+        self.newest = -(1 << 62)
+        self.fired = 0  # start of the window of the latest trigger
+        self.samples: list[tuple[int, bytes]] = []
+
+
+class FixedThreshold:
+    """Settings of one rule; see `detector.Detector`."""
+
+    __slots__ = ("cap", "count", "distinct", "horizon_ms", "late_ms", "utc", "window_ms", "zone")
+
+    def __init__(
+        self, count: int, window_ms: int, lateness_ms: int, distinct: str | None = None, zone: str = "UTC"
+    ) -> None:
+        self.count = count
+        self.window_ms = window_ms
+        self.late_ms = window_ms + lateness_ms
+        self.horizon_ms = 2 * window_ms + lateness_ms
+        self.distinct = distinct
+        self.zone = zone
+        self.utc = zone == "UTC"
+        self.cap = max(2 * count, 1024)
+
+    def new(self) -> FixedWindows:
+        return FixedWindows()
+
+    def apply(
+        self, state: FixedWindows, t: int, arrival: int, event_id: str, value: DistinctValue, raw: bytes
+    ) -> int:
+        if t > state.newest:
+            state.newest = t
+        elif t < state.newest - self.late_ms:
+            return LATE
+        local = t if self.utc else t + _offset_ms(self.zone, t // _QUARTER_MS)
+        bucket = self._bucket(state, local - local % self.window_ms, t)
+        seen = bucket.seen
+        if seen is None:
+            if event_id in bucket.ids:
+                return DUPLICATE
+            if len(bucket.ids) >= SET_FROM:
+                seen = bucket.seen = set(bucket.ids)
+        elif event_id in seen:
+            return DUPLICATE
+        if len(bucket.ids) < self.cap:
+            bucket.ids.append(event_id)
+            if seen is not None:
+                seen.add(event_id)
+        if t < bucket.first:
+            bucket.first = t
+        elif t > bucket.last:
+            bucket.last = t
+        if self.distinct is None:
+            bucket.count += 1
+        elif value not in bucket.values and len(bucket.values) < self.cap:
+            bucket.values.append(value)
+            bucket.count += 1
+        count = bucket.count
+        if count >= self.count - KEPT_SAMPLES and len(raw) <= MAX_SAMPLE_BYTES:
+            state.samples.append((t, raw))
+            if len(state.samples) > KEPT_SAMPLES:
+                del state.samples[0]
+        if count < self.count:
+            return COUNTED
+        state.fired = bucket.start
+        return count
+
+    def _bucket(self, state: FixedWindows, start: int, t: int) -> Bucket:
+        buckets = state.buckets
+        if buckets:
+            last = buckets[-1]
+            if last.start == start:
+                return last
+            for bucket in buckets:
+                if bucket.start == start:
+                    return bucket
+        bucket = Bucket(start, t)
+        buckets.append(bucket)
+        if len(buckets) > 1:
+            buckets.sort(key=lambda b: b.start)
+            # A day's leeway: local starts are compared with UTC times.
+            oldest = state.newest - self.horizon_ms - 86_400_000 * (not self.utc)
+            while buckets[0].start <= oldest:
+                del buckets[0]
+            state.samples = [s for s in state.samples if s[0] > oldest]
+        return bucket
+
+    def _fired(self, state: FixedWindows) -> Bucket:
+        for bucket in state.buckets:
+            if bucket.start == state.fired:
+                return bucket
+        return Bucket(state.fired, state.fired)
+
+    def late(self, state: FixedWindows) -> bool:
+        return False
+
+    def context(self, state: FixedWindows) -> dict[str, Any]:
+        bucket = self._fired(state)
+        return {
+            "count": bucket.count,
+            "window_seconds": self.window_ms // 1000,
+            "first_event_time": iso(bucket.first),
+            "last_event_time": iso(bucket.last),
+            "event_ids": bucket.ids[-MAX_EVENT_IDS:],
+        }
+
+    def samples(self, state: FixedWindows) -> list[bytes]:
+        first = self._fired(state).first
+        return [raw for t, raw in state.samples if t >= first]
+
+    def reason(self, state: FixedWindows, group: dict[str, Any], event: dict[str, Any] | None) -> str:
+        return counted_reason(self._fired(state).count, self.window_ms, self.distinct, group)
+
+    def encode(self, state: FixedWindows) -> Any:
+        return [
+            state.newest,
+            state.fired,
+            [[b.start, b.count, b.first, b.last, b.ids, b.values] for b in state.buckets],
+            state.samples,
+        ]
+
+    def decode(self, stored: Any) -> FixedWindows:
+        state = FixedWindows()
+        state.newest, state.fired, buckets, samples = stored
+        for start, count, first, last, ids, values in buckets:
+            bucket = Bucket(start, first)
+            bucket.count, bucket.last, bucket.ids, bucket.values = count, last, ids, values
+            state.buckets.append(bucket)
+        state.samples = [(t, raw) for t, raw in samples]
+        return state

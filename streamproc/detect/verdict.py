@@ -1,0 +1,10 @@
+"""What a detector says of one hit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Plain integers, because one is made per hit: positive is the count that was reached, and a trigger.
+COUNTED: Final = 0
+LATE: Final = -1
+DUPLICATE: Final = -2

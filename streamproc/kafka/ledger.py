@@ -1,0 +1,254 @@
+"""One partition of a table, written by exactly one process at a time.
+
+A *ledger* is a local RocksDB copy, its changelog partition and a transactional producer named after both. A batch
+of changes, the records it sends to other topics and the source position it reached are one Kafka transaction, so
+that after a crash they are all there or none is. Opening a ledger first takes the producer's name: from then on
+the broker refuses everything a former owner still tries to write, however late it wakes up (docs/adr/0003).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streamproc.kafka.table import LocalTable
+
+log = structlog.get_logger(__name__)
+
+BATCH_BYTES = 900 * 1024
+"""A record batch is closed before it grows past this; a single larger record travels alone."""
+STALE_AFTER_S = 20 * 3600
+"""A local copy not written for this long is rebuilt: the changelog may have forgotten deletions (retention 24 h)."""
+_POSITION = b"m:position:"
+
+
+class Fenced(RuntimeError):  # noqa: N818 - it names a fact, as the broker does
+    """Another process owns the partition now. Whoever sees this must stop writing and rejoin."""
+
+
+class Output(NamedTuple):
+    """A record for another topic, sent in the same transaction."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """What all ledgers of a process share. `client` goes to every Kafka client; `deadline_s` bounds one commit."""
+
+    client: Mapping[str, Any]
+    deadline_s: float
+    transaction_timeout_s: float = 30.0
+
+
+class Ledger:
+    """`timer_of` reads the timer out of a stored value, so that recovery can rebuild the timer index."""
+
+    def __init__(
+        self,
+        settings: LedgerSettings,
+        changelog: str,
+        partition: int,
+        path: Path,
+        timer_of: Callable[[bytes, bytes], int | None],
+    ) -> None:
+        self.changelog = changelog
+        self.partition = partition
+        self._settings = settings
+        self._path = path
+        self._timer_of = timer_of
+        self._producer: AIOKafkaProducer | None = None
+        self._table: LocalTable | None = None
+        self._offset = 0
+        self.recovered = 0
+        """Records read from the changelog by `open`."""
+        self.remaining = 0
+        """While `open` recovers: records still to read (an upper bound)."""
+
+    @property
+    def table(self) -> LocalTable:
+        """The local copy; only while open."""
+        if self._table is None:
+            raise RuntimeError(f"{self.changelog}/{self.partition} is not open")
+        return self._table
+
+    async def open(self) -> None:
+        """Fence off any former owner, then bring the local copy up to the end of the changelog."""
+        producer = AIOKafkaProducer(
+            **self._settings.client,
+            transactional_id=f"{self.changelog}-{self.partition}",
+            transaction_timeout_ms=int(self._settings.transaction_timeout_s * 1000),
+            acks="all",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=2 * 1024 * 1024,
+        )
+        await producer.start()
+        self._producer = producer
+        self._table = await asyncio.get_running_loop().run_in_executor(None, self._open_table)
+        await self._recover()
+
+    def _open_table(self) -> LocalTable:
+        try:
+            return LocalTable(self._path)
+        except Exception as error:
+            if "lock" in str(error).lower():
+                raise
+            log.warning(
+                "table.damaged", path=str(self._path), error=str(error), next="rebuilding from the changelog"
+            )
+            return LocalTable.wipe(self._path)
+
+    async def _recover(self) -> None:
+        where = TopicPartition(self.changelog, self.partition)
+        consumer = AIOKafkaConsumer(
+            **self._settings.client,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=8 * 1024 * 1024,
+            fetch_max_bytes=16 * 1024 * 1024,
+        )
+        await consumer.start()
+        try:
+            consumer.assign([where])
+            begin = (await consumer.beginning_offsets([where]))[where]
+            end = (await consumer.end_offsets([where]))[where]
+            table = self.table
+            start = table.offset
+            stale = start < end and time.time() - table.written_at > STALE_AFTER_S
+            if start > end or (start and stale):
+                log.warning(
+                    "table.rebuild", changelog=self.changelog, partition=self.partition, offset=start, end=end
+                )
+                table.close()
+                table = self._table = LocalTable.wipe(self._path)
+                start = 0
+            position = max(start, begin)
+            consumer.seek(where, position)
+            while position < end:
+                batches = await consumer.getmany(where, timeout_ms=500)
+                records = batches.get(where, ())
+                if records:
+                    self._replay(table, records)
+                position = await consumer.position(where)
+                self.remaining = max(end - position, 0)
+            if position > start:
+                table.write({}, (), (), position, int(time.time()))
+            self._offset = max(position, start)
+        finally:
+            await consumer.stop()
+
+    def _replay(self, table: LocalTable, records: Iterable[Any]) -> None:
+        puts: dict[bytes, bytes | None] = {}
+        timers: list[tuple[int, bytes]] = []
+        offset = 0
+        for record in records:
+            key, value = record.key, record.value
+            puts[key] = value
+            self.recovered += 1
+            offset = record.offset + 1
+        for key, value in puts.items():
+            if value is not None:
+                timer = self._timer_of(key, value)
+                if timer is not None:
+                    timers.append((timer, key))
+        table.write(puts, timers, (), offset, int(time.time()))
+
+    def position(self, topic: str) -> int:
+        """The offset in `topic` up to which signals are applied; 0 when nothing was."""
+        stored = self.table.get(_POSITION + topic.encode())
+        return 0 if stored is None else int.from_bytes(stored, "big")
+
+    async def commit(
+        self,
+        puts: Mapping[bytes, bytes | None],
+        timers: Iterable[tuple[int, bytes]],
+        fired: Iterable[tuple[int, bytes]],
+        outputs: Iterable[Output],
+        positions: Mapping[str, int],
+    ) -> None:
+        """Write a batch: changelog, outputs and positions in one transaction, then the local copy.
+
+        Returns when the broker has committed. Raises Fenced when the partition has a new owner, TimeoutError past
+        the deadline and KafkaError otherwise; after any of them the caller must not go on with this ledger.
+        """
+        everything = dict(puts)
+        for topic, offset in positions.items():
+            everything[_POSITION + topic.encode()] = offset.to_bytes(8, "big")
+        try:
+            async with asyncio.timeout(self._settings.deadline_s):
+                await self._transact(everything, outputs)
+        except KafkaError as error:
+            if type(error).__name__ in _FENCING:
+                raise Fenced(f"{self.changelog}/{self.partition} has a new owner") from error
+            raise
+        self.table.write(everything, timers, fired, self._offset, int(time.time()))
+
+    async def _transact(self, puts: Mapping[bytes, bytes | None], outputs: Iterable[Output]) -> None:
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError(f"{self.changelog}/{self.partition} is not open")
+        by_target: dict[tuple[str, int], list[tuple[bytes | None, bytes | None, Any]]] = {}
+        for out in outputs:
+            by_target.setdefault((out.topic, out.partition), []).append((out.key, out.value, out.headers))
+        await producer.begin_transaction()
+        changes = [(key, value, ()) for key, value in puts.items()]
+        waits = [send_all(producer, self.changelog, self.partition, changes)]
+        waits += [
+            send_all(producer, topic, partition, records) for (topic, partition), records in by_target.items()
+        ]
+        ends = await asyncio.gather(*waits)
+        await producer.commit_transaction()
+        self._offset = ends[0]
+
+    async def close(self) -> None:
+        """Give the partition up. An open transaction is left to the next owner's fencing."""
+        producer, self._producer = self._producer, None
+        table, self._table = self._table, None
+        if producer is not None:
+            try:
+                async with asyncio.timeout(5):
+                    await producer.stop()
+            except (TimeoutError, KafkaError) as error:
+                log.info("ledger.close", changelog=self.changelog, partition=self.partition, error=str(error))
+        if table is not None:
+            table.close()
+
+
+_FENCING = {"ProducerFenced", "InvalidProducerEpoch", "InvalidProducerIdMapping", "InvalidTxnState"}
+
+
+async def send_all(
+    producer: AIOKafkaProducer,
+    topic: str,
+    partition: int,
+    records: Iterable[tuple[bytes | None, bytes | None, Iterable[tuple[str, bytes]]]],
+) -> int:
+    """Send records to one partition in as few batches as fit, await all, answer the offset after the last."""
+    waits = []
+    counts = []
+    batch = producer.create_batch()
+    for key, value, headers in records:
+        if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+            counts.append(batch.record_count())
+            waits.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=None, headers=headers)
+    if batch.record_count():
+        batch.close()
+        counts.append(batch.record_count())
+        waits.append(await producer.send_batch(batch, topic, partition=partition))
+    done = await asyncio.gather(*waits)
+    return done[-1].offset + counts[-1] if done else 0

@@ -1,0 +1,156 @@
+"""The local copy of one table partition: RocksDB, with an index by timer.
+
+Keys and values are bytes. The first byte of a key says what it is: `t` is the timer index (8 bytes of time, then
+the key), `m` is bookkeeping; everything else belongs to the caller. What is written with one call is one atomic
+write, and it includes the changelog offset that it brings the copy up to.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+)
+
+TIMER, META = b"t", b"m"
+_OFFSET = b"m:offset"
+_WRITTEN = b"m:written"
+_CACHE_BYTES = 32 * 1024 * 1024
+_WRITE_BUFFER_BYTES = 8 * 1024 * 1024
+
+
+def _options() -> Options:
+    """Small on purpose: a worker has one of these per partition (the library's defaults take 2 GiB of cache each)."""
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    options.set_max_write_buffer_number(2)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_keep_log_file_num(2)
+    options.set_max_open_files(256)
+    table = BlockBasedOptions()
+    table.set_block_cache(Cache(_CACHE_BYTES))
+    table.set_bloom_filter(10, False)
+    options.set_block_based_table_factory(table)
+    return options
+
+
+class LocalTable:
+    """Opens (or creates) the copy under `path`; one process at a time, RocksDB holds a lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = Rdict(str(path), _options())
+        self._swept = 0
+
+    @classmethod
+    def wipe(cls, path: Path) -> LocalTable:
+        """An empty copy in place of whatever is under `path`."""
+        shutil.rmtree(path, ignore_errors=True)
+        return cls(path)
+
+    @property
+    def offset(self) -> int:
+        """The changelog offset to read on from; 0 for an empty copy."""
+        stored = self._db.get(_OFFSET)
+        return 0 if stored is None else int.from_bytes(stored, "big")
+
+    @property
+    def written_at(self) -> int:
+        """Wall-clock seconds of the last write, 0 for an empty copy."""
+        stored = self._db.get(_WRITTEN)
+        return 0 if stored is None else int.from_bytes(stored, "big")
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under `key`."""
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
+        """Up to `limit` index entries (time, key) with time <= `until`, earliest first."""
+        found: list[tuple[int, bytes]] = []
+        if until < 0:
+            return found
+        bounds = ReadOptions()
+        bounds.set_iterate_upper_bound(TIMER + (until + 1).to_bytes(8, "big"))
+        entries = self._db.iter(bounds)
+        # Entries below the last sweep are deleted: starting past them spares walking over their tombstones.
+        entries.seek(TIMER + self._swept.to_bytes(8, "big"))
+        while entries.valid() and len(found) < limit:
+            key = entries.key()
+            if key[:1] != TIMER:
+                break
+            found.append((int.from_bytes(key[1:9], "big"), key[9:]))
+            entries.next()
+        return found
+
+    def write(
+        self,
+        puts: Mapping[bytes, bytes | None],
+        timers: Iterable[tuple[int, bytes]],
+        fired: Iterable[tuple[int, bytes]],
+        offset: int,
+        now: int,
+    ) -> None:
+        """Put (or, for None, delete), add and remove index entries, and note the changelog offset, all or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
+        for key, value in puts.items():
+            if value is None:
+                delete(key)
+            else:
+                put(key, value)
+        swept = -1
+        for when, key in fired:
+            delete(TIMER + when.to_bytes(8, "big") + key)
+            swept = max(swept, when)
+        lowest = swept if swept >= 0 else self._swept
+        for when, key in timers:
+            put(TIMER + when.to_bytes(8, "big") + key, b"")
+            lowest = min(lowest, when)
+        put(_OFFSET, offset.to_bytes(8, "big"))
+        put(_WRITTEN, now.to_bytes(8, "big"))
+        self._db.write(batch)
+        self._swept = max(lowest, 0)
+
+    def scan(
+        self, start: bytes, prefix: bytes, limit: int, wanted: Callable[[bytes, bytes], bool]
+    ) -> tuple[list[bytes], bytes | None]:
+        """Look at up to `limit` keys with `prefix` from `start` on; answers those wanted, and where to go on (None: done)."""
+        found: list[bytes] = []
+        entries = self._db.iter()
+        entries.seek(start)
+        for _ in range(limit):
+            if not entries.valid():
+                return found, None
+            key = entries.key()
+            if not key.startswith(prefix):
+                return found, None
+            if wanted(key, entries.value()):
+                found.append(key)
+            entries.next()
+        if not entries.valid() or not entries.key().startswith(prefix):
+            return found, None
+        return found, entries.key()
+
+    def items(self, prefix: bytes) -> Iterable[tuple[bytes, bytes]]:
+        """All (key, value) under a prefix, in order of keys."""
+        entries = self._db.iter()
+        entries.seek(prefix)
+        while entries.valid() and entries.key().startswith(prefix):
+            yield entries.key(), entries.value()
+            entries.next()
+
+    def close(self) -> None:
+        """Release the lock; the copy stays on disk."""
+        self._db.close()
