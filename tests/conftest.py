@@ -1,0 +1,78 @@
+"""One real broker for the whole test run, and settings that keep tests apart on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamproc.kafka.admin import ClusterAdmin
+from streamproc.kafka.broker.resolve import open_broker
+from streamproc.kafka.topics import apply_topics, load_topics
+from streamproc.settings import HostPort, Settings
+
+JARS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamproc" / "jars"
+"""Kafka's jars, kept between test runs."""
+
+for name in list(os.environ):
+    # what a developer has set for a real installation must not reach the tests
+    if name.startswith("STREAMPROC_") and not name.startswith(("STREAMPROC_TEST_", "STREAMPROC_REAL_")):
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """Bootstrap address of a real broker: STREAMPROC_TEST_KAFKA when set, else one started for this run."""
+    running = os.environ.get("STREAMPROC_TEST_KAFKA")
+    if running:
+        yield running
+        return
+    directory = Path(tempfile.mkdtemp(prefix="streamproc-test-broker-"))
+    try:
+        with open_broker(Settings(broker="java", data_dir=directory, broker_jars=JARS), print) as started:
+            yield started.bootstrap
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def new_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Makes settings with a fresh topic prefix and data directory, and free ports; overrides win."""
+
+    def make(**overrides: Any) -> Settings:
+        unique = uuid.uuid4().hex[:8]
+        free = HostPort("127.0.0.1", 0)
+        defaults: dict[str, Any] = {
+            "data_dir": tmp_path / f"data-{unique}",
+            "topic_prefix": f"t-{unique}-",
+            "broker": "java",
+            "broker_jars": JARS,
+            "http": free,
+            "worker_http": free,
+            "delivery_http": free,
+        }
+        return Settings(**(defaults | overrides))
+
+    return make
+
+
+@pytest.fixture
+def settings(broker: str, new_settings: Callable[..., Settings]) -> Settings:
+    """Fresh settings on the real broker; its topics do not exist yet."""
+    return new_settings(kafka=broker)
+
+
+@pytest.fixture
+async def settings_with_topics(settings: Settings) -> AsyncIterator[Settings]:
+    """Fresh settings on the real broker, with every topic of topics.yaml; they are deleted at the end."""
+    topics = load_topics(settings)
+    await apply_topics(settings, topics)
+    yield settings
+    async with ClusterAdmin(settings) as admin:
+        await admin.delete([spec.topic for spec in topics.values()])
