@@ -6,13 +6,15 @@ order of the log, so a tick that follows a frame tells a time at which that fram
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import ormsgpack
 
+from streamproc.alerting.fingerprint import partition_of
 from streamproc.model.command import Action, Command
+from streamproc.model.hit import Hit
 
 VERSION = 1
 _FRAME, _COMMAND, _TICK = b"h", b"c", b"t"
@@ -24,8 +26,7 @@ class SignalError(ValueError):
     """A record on `signals` that this version cannot read."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleRef:
+class RuleRef(NamedTuple):
     """The rule a hit was made with, and the tenant of the event."""
 
     owner: str
@@ -39,14 +40,14 @@ class RuleRef:
 class Frame:
     """Hits for one `signals` partition, from one source partition, in the order of its offsets.
 
-    A row is a `Hit` whose first place is an index into `refs`. `config_offset` is how far the `config` topic had
+    A row is a `Hit`; `refs` says what its first place means. `config_offset` is how far the `config` topic had
     been read by the process that matched.
     """
 
     source: str
     config_offset: int
-    refs: tuple[RuleRef, ...]
-    rows: Sequence[Sequence[Any]]
+    refs: Mapping[int, RuleRef]
+    rows: Sequence[Hit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,39 @@ class Tick:
 Signal = Frame | Command | Tick
 
 
-def pack_frame(source: str, config_offset: int, refs: Sequence[tuple[Any, ...]], rows: Sequence[Any]) -> bytes:
-    """The bytes of a frame; `refs` are plain tuples in the order of `RuleRef`'s fields."""
-    return b"h\x01" + ormsgpack.packb([source, config_offset, refs, rows])
+def frames(
+    source: str, config_offset: int, hits: Sequence[Hit], ref: Callable[[int], RuleRef], partitions: int
+) -> list[tuple[int, Frame]]:
+    """Hits of one source partition, in order, as (partition, frame) pairs; a frame is split at `SPLIT_BYTES`."""
+    open_rows: dict[int, list[Hit]] = {}
+    sizes: dict[int, int] = {}
+    done: list[tuple[int, Frame]] = []
+
+    def close(partition: int) -> None:
+        rows = open_rows.pop(partition)
+        sizes.pop(partition)
+        refs = {number: ref(number) for number in {row[0] for row in rows}}
+        done.append((partition, Frame(source, config_offset, refs, rows)))
+
+    for hit in hits:
+        partition = partition_of(hit[1], partitions)
+        rows = open_rows.get(partition)
+        if rows is None:
+            rows = open_rows[partition] = []
+            sizes[partition] = 0
+        rows.append(hit)
+        size = sizes[partition] = sizes[partition] + len(hit[8]) + 128
+        if size > SPLIT_BYTES:
+            close(partition)
+    for partition in list(open_rows):
+        close(partition)
+    return done
+
+
+def pack_frame(frame: Frame) -> bytes:
+    """The bytes of a frame."""
+    refs = [(number, *ref) for number, ref in frame.refs.items()]
+    return b"h\x01" + ormsgpack.packb([frame.source, frame.config_offset, refs, frame.rows])
 
 
 def pack_command(command: Command) -> bytes:
@@ -95,7 +126,7 @@ def unpack(value: bytes | None) -> Signal:
         body = ormsgpack.unpackb(memoryview(value)[2:])
         if kind == _FRAME:
             source, config_offset, refs, rows = body
-            return Frame(source, config_offset, tuple(RuleRef(*ref) for ref in refs), rows)
+            return Frame(source, config_offset, {number: RuleRef(*ref) for number, *ref in refs}, rows)
         if kind == _TICK:
             return Tick(body)
         if kind == _COMMAND:

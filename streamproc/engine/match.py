@@ -6,26 +6,40 @@ Stateless and pure but for a bounded memory of fingerprints, which only saves ha
 from __future__ import annotations
 
 from streamproc.alerting.fingerprint import fingerprint
+from streamproc.engine.frame import RuleRef
 from streamproc.model.event import Event
 from streamproc.model.hit import MAX_AHEAD_MS, Hit
-from streamproc.rules import RuleIndex
+from streamproc.rules import CompiledRule, RuleIndex
 
 MAX_REMEMBERED = 100_000
 
 
 class Matcher:
-    """Matches events against one rule index. `no_group` counts hits dropped because a group value was absent."""
+    """Matches events against one rule index. `no_group` counts hits dropped because a group value was absent.
 
-    __slots__ = ("_fingerprints", "no_group", "rules")
+    A hit names its rule by a number; `ref` says which it is, until the next `use`.
+    """
+
+    __slots__ = ("_fingerprints", "_numbers", "_refs", "no_group", "rules")
 
     def __init__(self, rules: RuleIndex) -> None:
         self.rules = rules
         self.no_group = 0
         self._fingerprints: dict[tuple[object, ...], bytes] = {}
+        self._numbers: dict[tuple[int, str], int] = {}
+        self._refs: list[tuple[RuleRef, CompiledRule]] = []
 
     def use(self, rules: RuleIndex) -> None:
-        """Match against another index from now on; fingerprints do not depend on it."""
-        self.rules = rules
+        """Match against another index from now on."""
+        if rules is not self.rules:
+            self.rules = rules
+            self._fingerprints.clear()
+            self._numbers.clear()
+            self._refs.clear()
+
+    def ref(self, number: int) -> RuleRef:
+        """What the first place of a hit stands for."""
+        return self._refs[number][0]
 
     def match(self, event: Event, place: int, into: list[Hit]) -> None:
         """Append the event's hits: one per matching rule and group, rules in the index's order.
@@ -46,23 +60,27 @@ class Matcher:
                 if value is None:
                     self.no_group += 1
                     continue
-            t = event.time if event.time <= event.arrival + MAX_AHEAD_MS else event.arrival + MAX_AHEAD_MS
+            number = self._numbers.get((id(rule), tenant))
+            if number is None:
+                number = self._number(rule, tenant)
+            latest = event.arrival + MAX_AHEAD_MS
+            t = event.time if event.time <= latest else latest
             for group in groups:
-                key = (tenant, rule.owner, rule.id, group, *map(type, group))
+                # The types are part of the key because True, 1 and 1.0 are equal as dictionary keys.
+                key = (number, group, *map(type, group))
                 fp = self._fingerprints.get(key)
                 if fp is None:
-                    fp = self._remember(key, tenant, rule.owner, rule.id, group)
-                into.append((rule, fp, group, t, event.arrival, place, event.id, value, event.raw))
+                    fp = self._remember(key, fingerprint(tenant, rule.owner, rule.id, group))
+                into.append((number, fp, group, t, event.arrival, place, event.id, value, event.raw))
 
-    def _remember(
-        self,
-        key: tuple[object, ...],
-        tenant: str,
-        owner: str,
-        rule_id: str,
-        group: tuple[str | int | float | bool, ...],
-    ) -> bytes:
+    def _number(self, rule: CompiledRule, tenant: str) -> int:
+        number = self._numbers[(id(rule), tenant)] = len(self._refs)
+        # The rule is kept beside its reference so that its id() stays its own.
+        self._refs.append((RuleRef(rule.owner, rule.id, rule.revision, rule.counting_hash, tenant), rule))
+        return number
+
+    def _remember(self, key: tuple[object, ...], fp: bytes) -> bytes:
         if len(self._fingerprints) >= MAX_REMEMBERED:
             self._fingerprints.clear()
-        fp = self._fingerprints[key] = fingerprint(tenant, owner, rule_id, group)
+        self._fingerprints[key] = fp
         return fp

@@ -143,11 +143,11 @@ class PartitionEngine:
     # hits
 
     def _frame(self, frame: Frame) -> None:
-        targets = [self._target(ref) for ref in frame.refs]
+        targets = {number: self._target(ref) for number, ref in frame.refs.items()}
         source, counts, dirty = frame.source, self.counts, self._dirty
         counts.hits += len(frame.rows)
-        for index, fp, group, t, arrival, place, event_id, value, raw in frame.rows:
-            target = targets[index]
+        for number, fp, group, t, arrival, place, event_id, value, raw in frame.rows:
+            target = targets[number]
             if target is None:
                 counts.outdated += 1
                 continue

@@ -30,6 +30,10 @@ STALE_AFTER_S = 20 * 3600
 _POSITION = b"m:position:"
 
 
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+"""(key, value, headers)"""
+
+
 class Fenced(RuntimeError):  # noqa: N818 - it names a fact, as the broker does
     """Another process owns the partition now. Whoever sees this must stop writing and rejoin."""
 
@@ -41,7 +45,7 @@ class Output(NamedTuple):
     partition: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - never changed; aiokafka insists on a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +204,11 @@ class Ledger:
         producer = self._producer
         if producer is None:
             raise RuntimeError(f"{self.changelog}/{self.partition} is not open")
-        by_target: dict[tuple[str, int], list[tuple[bytes | None, bytes | None, Any]]] = {}
+        by_target: dict[tuple[str, int], list[Record]] = {}
         for out in outputs:
             by_target.setdefault((out.topic, out.partition), []).append((out.key, out.value, out.headers))
         await producer.begin_transaction()
-        changes = [(key, value, ()) for key, value in puts.items()]
+        changes: list[Record] = [(key, value, []) for key, value in puts.items()]
         waits = [send_all(producer, self.changelog, self.partition, changes)]
         waits += [
             send_all(producer, topic, partition, records) for (topic, partition), records in by_target.items()
@@ -234,7 +238,7 @@ async def send_all(
     producer: AIOKafkaProducer,
     topic: str,
     partition: int,
-    records: Iterable[tuple[bytes | None, bytes | None, Iterable[tuple[str, bytes]]]],
+    records: Iterable[Record],
 ) -> int:
     """Send records to one partition in as few batches as fit, await all, answer the offset after the last."""
     waits = []

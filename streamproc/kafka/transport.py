@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import aiokafka
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.app import App as FaustApp
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
@@ -37,6 +39,33 @@ class SliceScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]  # faust 
             cursors = left
 
 
+class SliceConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust ships no types
+    """Makes the aiokafka consumer with our client options, and an assignor that keeps equal partitions together."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        conf, app = self.app.conf, self.app
+        # Range gives the same numbers of co-partitioned topics to the same member, whatever their count.
+        self._assignor = RangePartitionAssignor
+        return aiokafka.AIOKafkaConsumer(
+            **app.client_options(),
+            client_id=conf.id,
+            group_id=conf.id,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset=conf.consumer_auto_offset_reset,
+            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=250,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            isolation_level="read_committed",
+            check_crcs=False,
+            metadata_max_age_ms=30_000,
+        )
+
+
 class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no types
     """A consumer whose messages are slices; a message's offset is that of its last record."""
 
@@ -44,6 +73,9 @@ class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no ty
         super().__init__(*args, **kwargs)
         # per partition, in order of delivery: [offset of the last record, acknowledged?]
         self._delivered: dict[TP, deque[list[Any]]] = {}
+
+    def _new_consumer_thread(self) -> SliceConsumerThread:
+        return SliceConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def _to_message(self, tp: TP, record: Any) -> Any:
         last = record[-1]
@@ -105,10 +137,24 @@ class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no ty
             self._delivered.pop(tp, None)
 
 
+class IdleProducer(driver.Producer):  # type: ignore[misc]  # faust ships no types
+    """Faust insists on a producer; ours are awaited and fenced (`ledger`), so this one never connects."""
+
+    async def on_start(self) -> None:
+        """Connect to nothing."""
+
+    async def on_stop(self) -> None:
+        """Nothing to close."""
+
+    async def flush(self) -> None:
+        """Nothing to flush."""
+
+
 class SliceTransport(driver.Transport):  # type: ignore[misc]  # faust ships no types
     """Faust's aiokafka transport with `SliceConsumer`."""
 
     Consumer = SliceConsumer
+    Producer = IdleProducer
 
 
 class SliceApp(FaustApp):  # type: ignore[misc]  # faust ships no types
@@ -116,6 +162,10 @@ class SliceApp(FaustApp):  # type: ignore[misc]  # faust ships no types
 
     def _new_transport(self) -> SliceTransport:
         return SliceTransport(self.conf.broker_consumer, self)
+
+    def client_options(self) -> dict[str, Any]:
+        """Bootstrap servers and security settings for an aiokafka client."""
+        raise NotImplementedError
 
     async def before_revoke(self, revoked: Iterable[TP]) -> None:
         """Called before partitions go, while offsets can still be committed."""

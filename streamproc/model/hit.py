@@ -5,15 +5,13 @@ Millions of hits pass a second-long batch, so a hit is a plain tuple; this modul
 
 from __future__ import annotations
 
-from typing import Any
-
 GroupValue = str | int | float | bool
 DistinctValue = str | int | float | bool | None
 
-Hit = tuple[Any, bytes, tuple[GroupValue, ...], int, int, int, str, DistinctValue, bytes]
-"""(rule, fingerprint, group values, time, arrival, place, event id, distinct value, document)
+Hit = tuple[int, bytes, tuple[GroupValue, ...], int, int, int, str, DistinctValue, bytes]
+"""(ref, fingerprint, group values, time, arrival, place, event id, distinct value, document)
 
-- rule: the `CompiledRule` that matched; in a frame, the index of its reference
+- ref: a number for the rule and the event's tenant; the matcher, and the frame, say which (`RuleRef`)
 - time: event time in ms, clamped to at most `MAX_AHEAD_MS` after arrival
 - arrival: the record's broker timestamp in ms
 - place: the event's place in its source partition: the record's offset * 4096 + the event's index in the record

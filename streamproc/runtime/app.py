@@ -1,0 +1,145 @@
+"""The Faust app that both stream processes build on: lanes per partition, opened and closed by rebalances."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from streamproc.kafka.client import client_options
+from streamproc.kafka.tables import LedgerTables
+from streamproc.kafka.transport import SliceApp
+from streamproc.runtime.lane import Lane
+from streamproc.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+OpenLane = Callable[[int], Awaitable[Lane]]
+
+
+class LaneApp(SliceApp):  # type: ignore[misc]  # faust ships no types
+    """A Faust app whose agents hand slices to lanes.
+
+    `lanes_for` says, per topic, which function opens a lane for a partition; topics that share a function and a
+    partition number share the lane (co-partitioned inputs of one table).
+    """
+
+    def __init__(self, settings: Settings, group: str, **kwargs: Any) -> None:
+        self.settings = settings
+        self.lanes: dict[TP, Lane] = {}
+        self.openers: dict[str, OpenLane] = {}
+        self.failure: BaseException | None = None
+        self.ready = False
+        self.assigned_at = 0.0
+        session = settings.session_timeout
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        super().__init__(
+            group,
+            broker="kafka://unused.invalid:9092",  # the real address is in client_options()
+            store="memory://",
+            datadir=str(settings.data_dir),
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            TableManager=LedgerTables,
+            ConsumerScheduler="streamproc.kafka.transport:SliceScheduler",
+            consumer_auto_offset_reset="earliest",
+            consumer_max_fetch_size=2 * 1024 * 1024,
+            stream_buffer_maxsize=8,
+            stream_wait_empty=False,
+            broker_commit_interval=settings.commit_interval,
+            broker_session_timeout=session,
+            broker_heartbeat_interval=max(0.3, session / 5),
+            broker_rebalance_timeout=max(30.0, 2 * session),
+            broker_request_timeout=max(40.0, 2 * session),
+            broker_max_poll_interval=24 * 3600.0,  # an idle member must not leave; progress is watched elsewhere
+            **kwargs,
+        )
+
+    def client_options(self) -> dict[str, Any]:
+        """As `kafka.client` says, for this process's settings."""
+        return client_options(self.settings)
+
+    def fail(self, error: BaseException) -> None:
+        """Something went wrong that must not be skipped: stop without acknowledging."""
+        if self.failure is None:
+            self.failure = error
+            log.error("process.failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+            self.ready = False
+            asyncio.get_running_loop().call_soon(self._stopped.set)
+
+    async def before_revoke(self, revoked: Iterable[TP]) -> None:
+        """Finish what the lanes are at, and commit it while that is still allowed."""
+        self.ready = False
+        await self._close_lanes()
+        try:
+            async with asyncio.timeout(5):
+                await self.consumer.commit()
+        except TimeoutError:
+            log.warning("commit.slow", next="what was done since the last commit is repeated, and recognised")
+
+    async def after_assign(self, assigned: set[TP]) -> None:
+        """Open a lane for each assigned partition (recovering its table), all at once."""
+        await self._close_lanes()
+        started = time.monotonic()
+        wanted: dict[tuple[OpenLane, int], list[TP]] = {}
+        for tp in assigned:
+            opener = self.openers.get(tp.topic)
+            if opener is not None:
+                wanted.setdefault((opener, tp.partition), []).append(tp)
+        opened = await asyncio.gather(*(opener(partition) for opener, partition in wanted))
+        for lane, tps in zip(opened, wanted.values(), strict=True):
+            for tp in tps:
+                self.lanes[tp] = lane
+        self.ready = True
+        self.assigned_at = time.monotonic()
+        log.info("partitions.assigned", count=len(assigned), seconds=round(time.monotonic() - started, 2))
+
+    async def _close_lanes(self) -> None:
+        lanes, self.lanes = set(self.lanes.values()), {}
+        await asyncio.gather(*(lane.stop(self.settings.session_timeout / 3) for lane in lanes))
+
+    async def deliver(self, stream: Any) -> None:
+        """The body of every agent: hand each slice to its lane. Acknowledging is the lane's business."""
+        async for event in stream.noack().events():
+            lane = self.lanes.get(event.message.tp)
+            if lane is not None:  # None: given up meanwhile; whoever has it now reads it again
+                await lane.deliver(event)
+
+    async def on_stop(self) -> None:
+        """Bring lanes to an end before Faust stops its consumer, so that the last commit covers them."""
+        self.ready = False
+        await self._close_lanes()
+        if self.failure is None and self.consumer.started:
+            try:
+                async with asyncio.timeout(5):
+                    await self.consumer.commit()
+            except TimeoutError:
+                log.warning("commit.slow", next="the last batch is repeated at the next start, and recognised")
+        await super().on_stop()
+
+
+def instance_dir(settings: Settings, process: str) -> tuple[Path, Any]:
+    """A directory for this process's local state, and the lock that keeps it ours.
+
+    Several processes may share a data directory: each takes the first free of `worker-0`, `worker-1`, …, so that
+    a restarted one finds its own state again. Keep the lock object alive.
+    """
+    import fcntl
+
+    for number in range(1000):
+        path = settings.data_dir / f"{process}-{number}"
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        return path, lock
+    raise RuntimeError(f"{settings.data_dir} has 1000 {process} directories in use; give this process another DATA_DIR")

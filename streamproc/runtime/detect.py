@@ -1,0 +1,204 @@
+"""The `detect` agent: signals in, alerts out, all per-key state in the `detectors` table."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from streamproc import metrics
+from streamproc.alerting.fingerprint import rule_hash
+from streamproc.config.snapshot import Snapshot
+from streamproc.engine import state as codec
+from streamproc.engine.frame import Frame, SignalError, unpack
+from streamproc.engine.partition import KEY, RETIRED, PartitionEngine
+from streamproc.kafka.dead_letter import DeadLetter
+from streamproc.kafka.ledger import Ledger, LedgerSettings, Output
+from streamproc.kafka.partition import partition_by
+from streamproc.kafka.producer import AwaitedProducer
+from streamproc.kafka.tailer import ConfigTailer
+from streamproc.kafka.topics import Topics
+from streamproc.runtime.app import LaneApp
+from streamproc.runtime.lane import Lane, Slice
+
+log = structlog.get_logger(__name__)
+
+BATCH_HITS = 10_000
+"""A batch is written once it holds this many hits; when traffic is light, whatever has come."""
+SCANNED_PER_BATCH = 20_000
+
+
+def timer_of(key: bytes, value: bytes) -> int | None:
+    """The timer index entry of a stored record, for recovery."""
+    if key[:1] not in (KEY, RETIRED):
+        return None
+    timer = codec.timer_of(value)
+    return None if timer == codec.NEVER else timer
+
+
+class Detect:
+    """One per process; `open_lane` is called per `signals` partition."""
+
+    def __init__(
+        self,
+        app: LaneApp,
+        tailer: ConfigTailer,
+        producer: AwaitedProducer,
+        topics: Topics,
+        ledgers: LedgerSettings,
+        directory: Path,
+    ) -> None:
+        self._app = app
+        self._tailer = tailer
+        self._producer = producer
+        self._topics = topics
+        self._ledgers = ledgers
+        self._directory = directory
+        self.signals = topics["signals"]
+        self._changelog = topics["detectors-changelog"]
+        self.sources = [f"{spec.topic}/{p}" for spec in topics.sources for p in range(spec.partitions)]
+        self.opening: dict[int, Ledger] = {}
+        """Ledgers that are recovering, for the health site."""
+
+    async def open_lane(self, partition: int) -> Lane:
+        """Take the partition over, recover its table and start."""
+        ledger = Ledger(
+            self._ledgers,
+            self._changelog.topic,
+            partition,
+            self._directory / "detectors" / str(partition),
+            timer_of,
+        )
+        self.opening[partition] = ledger
+        try:
+            await ledger.open()
+        except BaseException:
+            await ledger.close()
+            raise
+        finally:
+            self.opening.pop(partition, None)
+        worker = DetectPartition(self, ledger)
+        return Lane(f"detect {partition}", worker.work, self._app.fail, ledger.close)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._tailer.snapshot
+
+    async def reach(self, offset: int) -> None:
+        """Wait until this process has read the config topic up to `offset`."""
+        await self._tailer.wait_for(offset)
+
+    async def bury(self, letters: list[DeadLetter]) -> None:
+        await self._producer.bury(letters)
+
+    def output(self, alert_id: str, tenant: str, value: bytes | None) -> Output:
+        """An alert record for its topic."""
+        alerts = self._topics["alerts"]
+        return Output(alerts.topic, partition_by(tenant, alerts.partitions), alert_id.encode(), value)
+
+
+class DetectPartition:
+    """Drives the engine of one partition: read, step, write, acknowledge (the lane does the last)."""
+
+    def __init__(self, detect: Detect, ledger: Ledger) -> None:
+        self._detect = detect
+        self._ledger = ledger
+        self._snapshot = detect.snapshot
+        self._engine = PartitionEngine(ledger.table, self._snapshot.rules, detect.sources)
+        self._topic = detect.signals.topic
+        self._next = ledger.position(self._topic)
+        self._scan_from: bytes | None = KEY
+        self._exported = dict.fromkeys(("hits", "late", "duplicate", "replayed", "outdated"), 0)
+        self._triggers = self._opened = self._expired = 0
+
+    async def work(self, slices: list[Slice]) -> None:
+        """Apply the records of some slices, in order."""
+        await self._use(self._detect.snapshot)
+        pending = 0
+        for _, records in slices:
+            for record in records:
+                if record.offset < self._next:
+                    continue  # applied before, in the same transaction that says so
+                try:
+                    signal = unpack(record.value)
+                except SignalError as error:
+                    await self._bury(record, error)
+                    self._next = record.offset + 1
+                    continue
+                if isinstance(signal, Frame):
+                    if signal.config_offset > self._snapshot.offset:
+                        await self._write()
+                        await self._detect.reach(signal.config_offset)
+                        await self._use(self._detect.snapshot)
+                    pending += len(signal.rows)
+                self._engine.apply(signal)
+                self._next = record.offset + 1
+                if pending >= BATCH_HITS:
+                    await self._write()
+                    pending = 0
+        self._scan()
+        await self._write()
+        while self._engine.more_due:
+            self._engine.sweep()
+            await self._write()
+
+    async def _use(self, snapshot: Snapshot) -> None:
+        if snapshot is not self._snapshot:
+            await self._write()
+            self._snapshot = snapshot
+            self._engine.use(snapshot.rules)
+            self._scan_from = KEY
+
+    def _scan(self) -> None:
+        """Drop the keys of rules that are gone; a stretch at a time, so that it never holds up the stream."""
+        if self._scan_from is None:
+            return
+        there = {rule_hash(record.tenant, record.id) for record in self._snapshot.records("rule")}
+        gone, self._scan_from = self._ledger.table.scan(
+            self._scan_from, KEY, SCANNED_PER_BATCH, lambda _, value: codec.rule_hash_in(value) not in there
+        )
+        for key in gone:
+            self._engine.drop(key[1:])
+
+    async def _write(self) -> None:
+        changes = self._engine.take()
+        self._export()
+        if not changes:
+            return
+        started = time.perf_counter()
+        outputs = [self._detect.output(*alert) for alert in changes.alerts]
+        await self._ledger.commit(changes.puts, changes.timers, changes.fired, outputs, {self._topic: self._next})
+        metrics.ALERT_RECORDS.inc(len(outputs))
+        metrics.COMMIT_SECONDS.labels("detectors").observe(time.perf_counter() - started)
+
+    async def _bury(self, record: Any, error: SignalError) -> None:
+        metrics.DEAD_LETTERS.labels("bad_signal").inc()
+        letter = DeadLetter(
+            self._topic,
+            self._ledger.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            "bad_signal",
+            str(error),
+            "detect",
+            tuple(record.headers or ()),
+        )
+        await self._detect.bury([letter])
+
+    def _export(self) -> None:
+        counts = self._engine.counts
+        for name, seen in self._exported.items():
+            value = getattr(counts, name)
+            if value != seen:
+                metrics.HITS.labels(name).inc(value - seen)
+                self._exported[name] = value
+        metrics.TRIGGERS.inc(counts.triggers - self._triggers)
+        metrics.ALERTS_OPENED.inc(counts.opened - self._opened)
+        metrics.EXPIRED.inc(counts.expired - self._expired)
+        self._triggers, self._opened, self._expired = counts.triggers, counts.opened, counts.expired
+        if self._engine.now > 0:
+            metrics.STREAM_TIME.labels(str(self._ledger.partition)).set(self._engine.now / 1000)

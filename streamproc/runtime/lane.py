@@ -1,0 +1,79 @@
+"""A *lane*: the work on one partition (or a group of co-partitioned ones), in order, one batch at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+QUEUED_SLICES = 4
+"""Slices that wait in a lane; past that the agent waits too, and then the fetcher."""
+
+Slice = tuple[str, Sequence[Any]]
+"""(topic, records) in the order of their offsets."""
+
+
+class Lane:
+    """Runs `work` on what is delivered and acknowledges it afterwards, never before.
+
+    When `work` raises, nothing is acknowledged and `fail` is called with the error: the process has to end or
+    rejoin, because skipping would lose events.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[list[Slice]], Awaitable[None]],
+        fail: Callable[[BaseException], None],
+        close: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.name = name
+        self._work = work
+        self._fail = fail
+        self._close = close
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUED_SLICES)
+        self._busy = asyncio.Lock()
+        self._task = asyncio.create_task(self._run(), name=f"lane {name}")
+        self.next_offsets: dict[str, int] = {}
+        """Per topic, the offset after the last record acknowledged."""
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing is being worked on."""
+        return self._queue.empty() and not self._busy.locked()
+
+    async def deliver(self, event: Any) -> None:
+        """Queue a Faust event whose value is a slice; waits while the lane is full."""
+        await self._queue.put(event)
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                events = [await self._queue.get()]
+                async with self._busy:
+                    while not self._queue.empty():
+                        events.append(self._queue.get_nowait())
+                    await self._work([(event.message.topic, event.value) for event in events])
+                    for event in events:
+                        self.next_offsets[event.message.topic] = event.message.offset + 1
+                        event.ack()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fail(error)
+
+    async def stop(self, grace_s: float) -> None:
+        """Bring the current batch to an end (up to `grace_s`), drop what waits, and close."""
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._busy.acquire()
+        except TimeoutError:
+            log.warning("lane.abandoned", lane=self.name, after_s=grace_s, next="its batch will be repeated")
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._close is not None:
+            await self._close()

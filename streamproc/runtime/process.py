@@ -1,0 +1,56 @@
+"""Running a Faust app as a process: signals, stopping, and rejoining after another process took over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+import uvloop
+
+from streamproc.kafka.ledger import Fenced
+
+log = structlog.get_logger(__name__)
+
+FAILED = 70
+"""Exit status after an error that must not be skipped; a supervisor should start the process again."""
+_STARTS = "STREAMPROC_INTERNAL_STARTS"
+MAX_REJOINS = 5
+REJOIN_SPAN_S = 60
+
+
+def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int:
+    """Run `main(stop)` until it ends; SIGTERM and SIGINT set `stop`. Answers the exit status.
+
+    When `main` answers `Fenced`, this process was thought dead and another one owns its partitions: it starts
+    itself over in place, with the same arguments and process id, and joins as a new member.
+    """
+    uvloop.install()
+
+    async def guarded() -> BaseException | None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        return await main(stop)
+
+    error = asyncio.run(guarded())
+    if error is None:
+        return 0
+    if isinstance(error, Fenced) and _may_rejoin():
+        log.warning("process.rejoin", reason=str(error))
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "streamproc", *sys.argv[1:]])  # noqa: S606 - ourselves
+    return FAILED
+
+
+def _may_rejoin() -> bool:
+    """At most `MAX_REJOINS` times within `REJOIN_SPAN_S`, so that a fight over partitions ends visibly."""
+    now = time.time()
+    starts = [float(t) for t in os.environ.get(_STARTS, "").split() if now - float(t) < REJOIN_SPAN_S]
+    os.environ[_STARTS] = " ".join(map(str, [*starts, now]))
+    return len(starts) < MAX_REJOINS

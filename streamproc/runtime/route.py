@@ -1,0 +1,152 @@
+"""The `route` agent: source records in, frames of hits out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from streamproc import metrics
+from streamproc.engine.frame import frames, pack_frame, pack_tick
+from streamproc.engine.match import Matcher
+from streamproc.kafka.dead_letter import DeadLetter
+from streamproc.kafka.ledger import Record
+from streamproc.kafka.producer import AwaitedProducer
+from streamproc.kafka.tailer import ConfigTailer
+from streamproc.kafka.topic_file import TopicSpec
+from streamproc.model.hit import EVENTS_PER_RECORD, Hit
+from streamproc.runtime.app import LaneApp
+from streamproc.runtime.lane import Lane, Slice
+from streamproc.sources.decode import Decoder
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 1.0
+CAUGHT_UP_MARGIN_MS = 1000
+"""A caught-up partition's time lags the wall clock by this, for records the broker has and we have not seen."""
+
+
+class Route:
+    """Everything stateless: decode, match, send. One per process; `open_lane` is called per source partition."""
+
+    def __init__(
+        self,
+        app: LaneApp,
+        tailer: ConfigTailer,
+        producer: AwaitedProducer,
+        sources: Sequence[TopicSpec],
+        signals: TopicSpec,
+    ) -> None:
+        self._app = app
+        self._tailer = tailer
+        self._producer = producer
+        self._signals = signals
+        self._decoders = {
+            spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant) for spec in sources
+        }
+        self._matcher = Matcher(tailer.snapshot.rules)
+        self._times: dict[str, int] = {}
+        self.events = 0
+        """Events decoded since the start."""
+
+    async def open_lane(self, topic: str, partition: int) -> Lane:
+        """A lane for one source partition."""
+        source = f"{topic}/{partition}"
+        self._times.pop(source, None)
+
+        async def work(slices: list[Slice]) -> None:
+            for _, records in slices:
+                await self._slice(topic, partition, source, records)
+
+        return Lane(f"route {source}", work, self._app.fail)
+
+    async def _slice(self, topic: str, partition: int, source: str, records: Sequence[Any]) -> None:
+        started = time.perf_counter()
+        events, errors = self._decoders[topic].decode_batch(records)
+        snapshot, matcher = self._tailer.snapshot, self._matcher
+        matcher.use(snapshot.rules)
+        hits: list[Hit] = []
+        match = matcher.match
+        before, index = -1, 0
+        for event in events:
+            offset = event.offset
+            index = index + 1 if offset == before else 0
+            before = offset
+            match(event, offset * EVENTS_PER_RECORD + index, hits)
+        if errors:
+            await self._bury(topic, partition, records, errors)
+        if hits:
+            out: dict[tuple[str, int], list[Record]] = {}
+            for target, frame in frames(source, snapshot.offset, hits, matcher.ref, self._signals.partitions):
+                out.setdefault((self._signals.topic, target), []).append((None, pack_frame(frame), []))
+            await self._producer.send(out)
+        self._times[source] = records[-1].timestamp
+        self.events += len(events)
+        metrics.EVENTS.labels(topic).inc(len(events))
+        metrics.MATCHED.inc(len(hits))
+        metrics.NO_GROUP.inc(matcher.no_group)
+        matcher.no_group = 0
+        metrics.ROUTE_SECONDS.observe(time.perf_counter() - started)
+
+    async def _bury(
+        self, topic: str, partition: int, records: Sequence[Any], errors: Sequence[tuple[int, Any]]
+    ) -> None:
+        letters = []
+        for index, error in errors:
+            record = records[index]
+            metrics.DEAD_LETTERS.labels(str(error.reason)).inc()
+            letters.append(
+                DeadLetter(
+                    topic,
+                    partition,
+                    record.offset,
+                    record.timestamp,
+                    record.key,
+                    record.value,
+                    str(error.reason),
+                    error.message,
+                    "route",
+                    tuple(record.headers or ()),
+                )
+            )
+        await self._producer.bury(letters)
+
+    async def tick_forever(self) -> None:
+        """Write stream time to every `signals` partition, behind the frames it speaks of, once a second."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            times = self._stream_times()
+            if times:
+                value = pack_tick(times)
+                signals = self._signals
+                await self._producer.send(
+                    {(signals.topic, p): [(None, value, [])] for p in range(signals.partitions)}
+                )
+
+    def _stream_times(self) -> dict[str, int]:
+        """For each source partition we own: how far in arrival time it has been routed."""
+        wall = int(time.time() * 1000) - CAUGHT_UP_MARGIN_MS
+        times: dict[str, int] = {}
+        for tp, lane in self._app.lanes.items():
+            if tp.topic not in self._decoders:
+                continue
+            source = f"{tp.topic}/{tp.partition}"
+            if self._caught_up(tp, lane):
+                times[source] = max(wall, self._times.get(source, 0))
+            elif source in self._times:
+                times[source] = self._times[source]
+        return times
+
+    def _caught_up(self, tp: Any, lane: Lane) -> bool:
+        highwater = self._app.consumer.highwater(tp)
+        if highwater is None or not lane.idle:
+            return False
+        if highwater == 0:
+            return True
+        reached = lane.next_offsets.get(tp.topic)
+        if reached is None:  # nothing read since the assignment: as far as was committed before
+            reached = self._app.consumer._committed_offset.get(tp)
+        return reached is not None and reached >= highwater

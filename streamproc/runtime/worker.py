@@ -1,0 +1,103 @@
+"""The worker process: agents `route` and `detect` on one Faust app."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import structlog
+
+from streamproc import metrics
+from streamproc.kafka.client import client_options
+from streamproc.kafka.ledger import LedgerSettings
+from streamproc.kafka.producer import AwaitedProducer
+from streamproc.kafka.tailer import ConfigTailer
+from streamproc.kafka.topics import check_topics, load_topics
+from streamproc.runtime.app import LaneApp, instance_dir
+from streamproc.runtime.detect import Detect
+from streamproc.runtime.health import HealthSite
+from streamproc.runtime.route import Route
+from streamproc.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException | None:
+    """Run until `stop` is set or something fails; answers the failure.
+
+    Raises TopicMismatchError before joining the group when the cluster's topics are not as declared.
+    """
+    topics = load_topics(settings)
+    await check_topics(settings, topics)
+    directory, lock = instance_dir(settings, "worker")
+    client = client_options(settings)
+    deadline = settings.session_timeout * 0.8
+    tailer = ConfigTailer(settings)
+    dead = topics["dead-letters"]
+    producer = AwaitedProducer(client, deadline, dead.topic, dead.partitions)
+    app = LaneApp(settings, settings.group(settings.worker_group))
+    started = False
+
+    def readiness() -> tuple[bool, dict[str, Any]]:
+        snapshot = tailer.snapshot
+        detail = {
+            "assigned": sorted(f"{tp.topic}/{tp.partition}" for tp in app.lanes),
+            "recovering": {str(p): ledger.remaining for p, ledger in detect.opening.items()} if started else {},
+            "config_offset": snapshot.offset,
+            "rule_problems": [str(problem) for problem in snapshot.problems],
+        }
+        return app.ready, detail
+
+    site = HealthSite(settings.worker_http, readiness)
+    await tailer.start()
+    await producer.start()
+    ticker: asyncio.Task[None] | None = None
+    try:
+        route = Route(app, tailer, producer, topics.sources, topics["signals"])
+        detect = Detect(app, tailer, producer, topics, LedgerSettings(client, deadline), directory)
+        for spec in topics.sources:
+            app.openers[spec.topic] = partial(route.open_lane, spec.topic)
+        app.openers[detect.signals.topic] = detect.open_lane
+        sources = app.topic(
+            *(spec.topic for spec in topics.sources), key_serializer="raw", value_serializer="raw", value_type=None
+        )
+        signals = app.topic(detect.signals.topic, key_serializer="raw", value_serializer="raw", value_type=None)
+        app.agent(sources, name="route")(app.deliver)
+        app.agent(signals, name="detect")(app.deliver)
+        started = True
+        await site.start()
+        log.info("worker.starting", health=f"http://{settings.worker_http.host}:{site.port}/readyz", state=str(directory))
+        _watch(tailer)
+        await app.start()
+        ticker = asyncio.create_task(route.tick_forever())
+        ticker.add_done_callback(lambda task: None if task.cancelled() else app.fail(task.exception() or RuntimeError("ticks ended")))
+        await _until(app, stop)
+    finally:
+        if ticker is not None:
+            ticker.cancel()
+        await app.stop()
+        await producer.stop()
+        await tailer.stop()
+        await site.stop()
+        lock.close()
+    return app.failure
+
+
+def _watch(tailer: ConfigTailer) -> None:
+    def export(snapshot: Any) -> None:
+        metrics.SNAPSHOT_OFFSET.set(snapshot.offset)
+        metrics.RULE_PROBLEMS.set(len(snapshot.problems))
+
+    export(tailer.snapshot)
+    tailer.subscribe(export)
+
+
+async def _until(app: LaneApp, stop: asyncio.Event) -> None:
+    """Wait for the signal to stop, or for the app to fail or crash."""
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    if app.crashed and app.failure is None:
+        app.failure = app.crash_reason or RuntimeError("the Faust app crashed")

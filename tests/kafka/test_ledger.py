@@ -1,0 +1,157 @@
+"""A ledger on the real broker: atomic batches, recovery, and fencing of a former owner."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streamproc.kafka.client import client_options
+from streamproc.kafka.ledger import Fenced, Ledger, LedgerSettings, Output
+from streamproc.settings import Settings
+
+pytestmark = pytest.mark.broker
+
+CHANGELOG, ALERTS, SIGNALS = "detectors-changelog", "alerts", "signals"
+
+
+def timer_of(key: bytes, value: bytes) -> int | None:
+    return int(value) if key[:1] == b"k" else None
+
+
+@pytest.fixture
+async def make(settings_with_topics: Settings, tmp_path: Path) -> AsyncIterator[object]:
+    settings = settings_with_topics
+    made: list[Ledger] = []
+
+    def one(name: str = "a", partition: int = 1) -> Ledger:
+        ledger = Ledger(
+            LedgerSettings(client_options(settings), 10.0),
+            settings.topic(CHANGELOG),
+            partition,
+            tmp_path / name,
+            timer_of,
+        )
+        made.append(ledger)
+        return ledger
+
+    yield one
+    for ledger in made:
+        await ledger.close()
+
+
+async def committed(settings: Settings, topic: str, partition: int) -> list[tuple[bytes, bytes]]:
+    """What a read_committed consumer sees of a partition."""
+    where = TopicPartition(settings.topic(topic), partition)
+    consumer = AIOKafkaConsumer(
+        **client_options(settings), isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        consumer.assign([where])
+        await consumer.seek_to_beginning(where)
+        end = (await consumer.end_offsets([where]))[where]
+        seen = []
+        while await consumer.position(where) < end:
+            for records in (await consumer.getmany(where, timeout_ms=300)).values():
+                seen += [(record.key, record.value) for record in records]
+        return seen
+    finally:
+        await consumer.stop()
+
+
+async def test_a_batch_is_there_after_reopening_with_its_position_and_timers(make) -> None:
+    ledger = make()
+    await ledger.open()
+    await ledger.commit({b"k1": b"50", b"k2": b"20"}, [(50, b"k1"), (20, b"k2")], (), (), {SIGNALS: 7})
+    await ledger.commit({b"k2": None, b"k3": b"30"}, [(30, b"k3")], [(20, b"k2")], (), {SIGNALS: 9})
+    await ledger.close()
+
+    again = make()
+    await again.open()
+    assert again.recovered == 0, "everything was on disk"
+    assert again.table.get(b"k1") == b"50"
+    assert again.table.get(b"k2") is None
+    assert again.position(SIGNALS) == 9
+    assert again.table.due(40, 10) == [(30, b"k3")]
+    assert again.table.due(50, 10) == [(30, b"k3"), (50, b"k1")]
+
+
+async def test_a_lost_disk_is_rebuilt_from_the_changelog(make, tmp_path: Path) -> None:
+    ledger = make()
+    await ledger.open()
+    for n in range(20):
+        await ledger.commit({b"k%d" % n: b"%d" % (100 + n)}, [(100 + n, b"k%d" % n)], (), (), {SIGNALS: n + 1})
+    await ledger.commit({b"k3": None}, (), (), (), {SIGNALS: 21})
+    await ledger.close()
+    shutil.rmtree(tmp_path / "a")
+
+    again = make()
+    await again.open()
+    assert again.recovered >= 21
+    assert [key for key, _ in again.table.items(b"k")] == sorted(b"k%d" % n for n in range(20) if n != 3)
+    assert again.position(SIGNALS) == 21
+    assert again.table.due(102, 10) == [(100, b"k0"), (101, b"k1"), (102, b"k2")]
+
+
+async def test_a_damaged_disk_is_rebuilt_from_the_changelog(make, tmp_path: Path) -> None:
+    ledger = make()
+    await ledger.open()
+    await ledger.commit({b"k1": b"5"}, (), (), (), {SIGNALS: 1})
+    await ledger.close()
+    for file in (tmp_path / "a").iterdir():
+        if file.name.startswith(("MANIFEST", "CURRENT")):
+            file.write_bytes(b"not what it was")
+
+    again = make()
+    await again.open()
+    assert again.table.get(b"k1") == b"5"
+
+
+async def test_a_former_owner_can_write_nothing_any_more(make, settings_with_topics: Settings) -> None:
+    zombie, owner = make("zombie"), make("owner")
+    await zombie.open()
+    await zombie.commit({b"k1": b"1"}, (), (), [Output(settings_with_topics.topic(ALERTS), 0, b"a", b"rev 1")], {})
+    await owner.open()
+    assert owner.table.get(b"k1") == b"1"
+    await owner.commit({b"k1": b"2"}, (), (), [Output(settings_with_topics.topic(ALERTS), 0, b"a", b"rev 2")], {})
+
+    with pytest.raises(Fenced):
+        await zombie.commit(
+            {b"k1": b"0"}, (), (), [Output(settings_with_topics.topic(ALERTS), 0, b"a", b"stale")], {}
+        )
+
+    assert await committed(settings_with_topics, ALERTS, 0) == [(b"a", b"rev 1"), (b"a", b"rev 2")]
+    assert await committed(settings_with_topics, CHANGELOG, 1) == [(b"k1", b"1"), (b"k1", b"2")]
+    await owner.commit({b"k1": b"3"}, (), (), (), {})
+
+
+async def test_what_a_crash_left_half_written_is_as_if_it_never_was(make, settings_with_topics: Settings) -> None:
+    crashed, heir = make("crashed"), make("heir")
+    await crashed.open()
+    await crashed.commit({b"k1": b"1"}, (), (), (), {SIGNALS: 1})
+    producer = crashed._producer
+    await producer.begin_transaction()
+    batch = producer.create_batch()
+    batch.append(key=b"k1", value=b"666", timestamp=None)
+    await (await producer.send_batch(batch, crashed.changelog, partition=1))  # and no commit
+
+    await heir.open()
+    assert heir.table.get(b"k1") == b"1"
+    assert heir.position(SIGNALS) == 1
+
+
+async def test_more_than_fits_one_batch_and_one_large_value(make) -> None:
+    ledger = make()
+    await ledger.open()
+    puts = {b"v%05d" % n: bytes([n % 251]) * 3000 for n in range(1000)}
+    puts[b"v-large"] = b"x" * 950_000
+    await ledger.commit(puts, (), (), (), {SIGNALS: 1})
+    await ledger.close()
+
+    again = make("b")
+    await again.open()
+    assert dict(again.table.items(b"v")) == puts
