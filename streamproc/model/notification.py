@@ -1,0 +1,143 @@
+"""A *notification*: the intent to tell one recipient through one channel about one revision of an alert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from uuid import UUID
+
+import orjson
+
+from streamproc.model.channel_settings import ChannelRef
+from streamproc.model.time_text import milliseconds
+from streamproc.model.times import iso
+
+SCHEMA_VERSION = 1
+
+
+class Purpose(StrEnum):
+    """Why somebody is told."""
+
+    TRIGGERED = "triggered"
+    """The first notification of the alert to this channel's recipients."""
+    UPDATED = "updated"
+    """It triggered again after the cooldown."""
+    REOPENED = "reopened"
+    """It was resolved by mistake."""
+    ACKNOWLEDGED = "acknowledged"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+
+
+OPENING = frozenset({Purpose.TRIGGERED, Purpose.UPDATED, Purpose.REOPENED})
+"""They tell that something is wrong; the others only make sense to who was told that."""
+
+EVENT_TYPES: dict[Purpose, str] = {
+    Purpose.TRIGGERED: "alert.triggered",
+    Purpose.UPDATED: "alert.triggered",
+    Purpose.REOPENED: "alert.updated",
+    Purpose.ACKNOWLEDGED: "alert.acknowledged",
+    Purpose.ESCALATED: "alert.escalated",
+    Purpose.RESOLVED: "alert.resolved",
+}
+"""What a notification is called to its receiver. A further trigger is `alert.triggered` to webhook filters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One intent. `alert` is the alert record (JSON) as it was when somebody had to be told.
+
+    `silent_count`: triggers since the last one that was told, not counting this one. `step` and `repeat` number
+    escalation steps and their repetitions. `recipient` is empty where the channel itself is the recipient.
+    Replays make equal `delivery_id`s, so it serves receivers as idempotency key. Times are ms since the epoch.
+    """
+
+    delivery_id: str
+    tenant: str
+    alert_id: str
+    fingerprint: str
+    revision: int
+    channel: ChannelRef
+    purpose: Purpose
+    silent_count: int
+    created_at: int
+    alert: bytes
+    recipient: str = ""
+    step: int = 0
+    repeat: int = 0
+
+    @property
+    def event_type(self) -> str:
+        """What it is called to its receiver."""
+        return EVENT_TYPES[self.purpose]
+
+    @property
+    def chain(self) -> tuple[str, str, ChannelRef, str]:
+        """Notifications of one chain go out one after another, in the order of their revisions."""
+        return (self.tenant, self.alert_id, self.channel, self.recipient)
+
+    def encode(self) -> bytes:
+        """The JSON value on the `notifications` topic."""
+        return orjson.dumps(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "delivery_id": self.delivery_id,
+                "tenant_id": self.tenant,
+                "alert_id": self.alert_id,
+                "fingerprint": self.fingerprint,
+                "revision": self.revision,
+                "channel": str(self.channel),
+                "recipient": self.recipient,
+                "purpose": self.purpose,
+                "event_type": self.event_type,
+                "step": self.step,
+                "repeat": self.repeat,
+                "silent_count": self.silent_count,
+                "created_at": iso(self.created_at),
+                "alert": orjson.Fragment(self.alert),
+            }
+        )
+
+    @classmethod
+    def decode(cls, value: bytes) -> Notification:
+        """The inverse of `encode`. Raises ValueError for what is not a notification of a known version."""
+        try:
+            doc = orjson.loads(value)
+            if doc["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"schema_version: {doc['schema_version']!r} is not {SCHEMA_VERSION}")
+            return cls(
+                delivery_id=doc["delivery_id"],
+                tenant=doc["tenant_id"],
+                alert_id=doc["alert_id"],
+                fingerprint=doc["fingerprint"],
+                revision=doc["revision"],
+                channel=ChannelRef.parse(doc["channel"]),
+                purpose=Purpose(doc["purpose"]),
+                silent_count=doc["silent_count"],
+                created_at=milliseconds(doc["created_at"]),
+                alert=orjson.dumps(doc["alert"]),
+                recipient=doc["recipient"],
+                step=doc["step"],
+                repeat=doc["repeat"],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a notification: {error!r}") from None
+
+
+def delivery_id(
+    alert_id: str,
+    revision: int,
+    channel: ChannelRef,
+    recipient: str,
+    purpose: str,
+    step: int = 0,
+    repeat: int = 0,
+) -> str:
+    """`dlv_` and a UUID derived from what is told to whom, so that a replay makes the same id."""
+    parts = (alert_id, str(revision), str(channel), recipient, purpose, str(step), str(repeat))
+    encoded = (part.encode("utf-8", "surrogatepass") for part in parts)
+    digest = blake2b(
+        b"".join(len(part).to_bytes(4, "big") + part for part in encoded), digest_size=16, person=b"delivery"
+    ).digest()
+    return f"dlv_{UUID(bytes=digest, version=4)}"
