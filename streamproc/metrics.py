@@ -10,7 +10,8 @@ DEAD_LETTERS = Counter("streamproc_dead_letters_total", "Records sent to dead-le
 MATCHED = Counter("streamproc_hits_total", "Hits sent to detect: one per matching rule and group")
 NO_GROUP = Counter("streamproc_hits_without_group_total", "Matches dropped because a group value was absent")
 ROUTE_SECONDS = Histogram(
-    "streamproc_route_slice_seconds", "From a slice's delivery until its frames are acknowledged",
+    "streamproc_route_slice_seconds",
+    "From a slice's delivery until its frames are acknowledged",
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
@@ -21,7 +22,9 @@ ALERTS_OPENED = Counter("streamproc_alerts_opened_total", "Alerts opened")
 ALERT_RECORDS = Counter("streamproc_alert_records_total", "Records written to the alerts topic")
 EXPIRED = Counter("streamproc_keys_expired_total", "Keys forgotten because nothing touched them")
 COMMIT_SECONDS = Histogram(
-    "streamproc_commit_seconds", "One batch's transaction and local write", ["table"],
+    "streamproc_commit_seconds",
+    "One batch's transaction and local write",
+    ["table"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 STREAM_TIME = Gauge("streamproc_stream_time_seconds", "Stream time of a signals partition", ["partition"])
@@ -39,11 +42,14 @@ NOTIFICATIONS = Counter("streamproc_notifications_total", "Notifications decided
 SUPPRESSED = Counter("streamproc_suppressed_total", "Notifications not sent, by reason", ["reason"])
 ATTEMPTS = Counter("streamproc_delivery_attempts_total", "Attempts to deliver, by outcome", ["channel", "outcome"])
 ATTEMPT_SECONDS = Histogram(
-    "streamproc_delivery_attempt_seconds", "One attempt", ["channel"],
+    "streamproc_delivery_attempt_seconds",
+    "One attempt",
+    ["channel"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 OUTSTANDING = Gauge("streamproc_deliveries_outstanding", "Notifications accepted and not finished")
 END_TO_END_SECONDS = Histogram(
-    "streamproc_delivered_after_seconds", "From an alert's arrival to its first delivered notification",
+    "streamproc_delivered_after_seconds",
+    "From an alert's arrival to its first delivered notification",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )

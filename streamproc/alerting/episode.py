@@ -186,4 +186,6 @@ def fitted(raw: bytes, limit: int = MAX_EVENT_BYTES) -> bytes:
     resource = doc.get("resource")
     if isinstance(resource, dict):
         core["resource"] = {name: str(resource[name])[:512] for name in ("id", "type") if resource.get(name)}
-    return orjson.dumps({**{k: v if k == "actor" or k == "resource" else str(v)[:512] for k, v in core.items()}, "truncated": True})
+    return orjson.dumps(
+        {**{k: v if k == "actor" or k == "resource" else str(v)[:512] for k, v in core.items()}, "truncated": True}
+    )

@@ -52,9 +52,7 @@ def alert_id(fp: bytes, cause: str, name: str) -> str:
     `cause` says what kind of thing `name` is: "event" with the event's id, or "bucket", "instant", "deadline"
     with its time where no event triggers.
     """
-    digest = blake2b(
-        fp + _tagged(cause) + _tagged(name), digest_size=16, person=b"alert"
-    ).digest()
+    digest = blake2b(fp + _tagged(cause) + _tagged(name), digest_size=16, person=b"alert").digest()
     return f"alt_{UUID(bytes=digest, version=4)}"
 
 

@@ -92,9 +92,7 @@ def _refusal(episode: Episode, cmd: Command) -> str | None:
     return None
 
 
-def _transition(
-    episode: Episode, action: Action, at: int, by: str, note: str | None, resolution: str | None
-) -> None:
+def _transition(episode: Episode, action: Action, at: int, by: str, note: str | None, resolution: str | None) -> None:
     episode.revision += 1
     episode.updated = max(episode.updated, at)
     before = episode.status

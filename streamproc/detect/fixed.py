@@ -75,9 +75,7 @@ class FixedThreshold:
     def new(self) -> FixedWindows:
         return FixedWindows()
 
-    def apply(
-        self, state: FixedWindows, t: int, arrival: int, event_id: str, value: DistinctValue, raw: bytes
-    ) -> int:
+    def apply(self, state: FixedWindows, t: int, arrival: int, event_id: str, value: DistinctValue, raw: bytes) -> int:
         if t > state.newest:
             state.newest = t
         elif t < state.newest - self.late_ms:

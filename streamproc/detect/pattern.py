@@ -42,9 +42,7 @@ class Pattern:
     def new(self) -> Recent:
         return Recent()
 
-    def apply(
-        self, state: Recent, t: int, arrival: int, event_id: str, value: DistinctValue, raw: bytes
-    ) -> int:
+    def apply(self, state: Recent, t: int, arrival: int, event_id: str, value: DistinctValue, raw: bytes) -> int:
         ids = state.ids
         if event_id in ids:
             return DUPLICATE

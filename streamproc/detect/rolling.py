@@ -55,9 +55,7 @@ class RollingThreshold:
     def new(self) -> RollingWindow:
         return RollingWindow()
 
-    def apply(
-        self, state: RollingWindow, t: int, arrival: int, event_id: str, value: DistinctValue, raw: bytes
-    ) -> int:
+    def apply(self, state: RollingWindow, t: int, arrival: int, event_id: str, value: DistinctValue, raw: bytes) -> int:
         times = state.times
         newest = state.newest
         if t < newest - self.late_ms:

@@ -215,9 +215,7 @@ class PartitionEngine:
         if episode is None or not lifecycle.is_open(episode):
             self.counts.opened += 1
             group = dict(zip(rule.rule.condition.group_by, state.group, strict=False))
-            episode = state.episode = lifecycle.opened(
-                state.fingerprint, tenant, group, event_id, t, arrival, raw
-            )
+            episode = state.episode = lifecycle.opened(state.fingerprint, tenant, group, event_id, t, arrival, raw)
             episode.samples = detector.samples(state.window)
         episode.samples = lifecycle.with_samples(episode.samples, raw)
         episode.head = head

@@ -21,7 +21,7 @@ class DeadLetter:
     headers: tuple[tuple[str, bytes], ...] = ()
 
     def record_headers(self) -> list[tuple[str, bytes]]:
-        """`reason` (a metric label), `message` (for people), origin, and the original's own headers behind `original-`."""
+        """`reason` (a metric label), `message` (for people), origin, the original's own headers behind `original-`."""
         return [
             ("reason", self.reason.encode()),
             ("message", self.message.encode("utf-8", "replace")[:2000]),

@@ -109,9 +109,7 @@ class Ledger:
         except Exception as error:
             if "lock" in str(error).lower():
                 raise
-            log.warning(
-                "table.damaged", path=str(self._path), error=str(error), next="rebuilding from the changelog"
-            )
+            log.warning("table.damaged", path=str(self._path), error=str(error), next="rebuilding from the changelog")
             return LocalTable.wipe(self._path)
 
     async def _recover(self) -> None:
@@ -133,9 +131,7 @@ class Ledger:
             start = table.offset
             stale = start < end and time.time() - table.written_at > STALE_AFTER_S
             if start > end or (start and stale):
-                log.warning(
-                    "table.rebuild", changelog=self.changelog, partition=self.partition, offset=start, end=end
-                )
+                log.warning("table.rebuild", changelog=self.changelog, partition=self.partition, offset=start, end=end)
                 table.close()
                 table = self._table = LocalTable.wipe(self._path)
                 start = 0
@@ -210,9 +206,7 @@ class Ledger:
         await producer.begin_transaction()
         changes: list[Record] = [(key, value, []) for key, value in puts.items()]
         waits = [send_all(producer, self.changelog, self.partition, changes)]
-        waits += [
-            send_all(producer, topic, partition, records) for (topic, partition), records in by_target.items()
-        ]
+        waits += [send_all(producer, topic, partition, records) for (topic, partition), records in by_target.items()]
         ends = await asyncio.gather(*waits)
         await producer.commit_transaction()
         self._offset = ends[0]

@@ -126,7 +126,10 @@ class LocalTable:
     def scan(
         self, start: bytes, prefix: bytes, limit: int, wanted: Callable[[bytes, bytes], bool]
     ) -> tuple[list[bytes], bytes | None]:
-        """Look at up to `limit` keys with `prefix` from `start` on; answers those wanted, and where to go on (None: done)."""
+        """Look at up to `limit` keys with `prefix`, from `start` on.
+
+        Answers those wanted, and where to go on (None: all were looked at).
+        """
         found: list[bytes] = []
         entries = self._db.iter()
         entries.seek(start)

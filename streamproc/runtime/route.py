@@ -44,9 +44,7 @@ class Route:
         self._tailer = tailer
         self._producer = producer
         self._signals = signals
-        self._decoders = {
-            spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant) for spec in sources
-        }
+        self._decoders = {spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant) for spec in sources}
         self._matcher = Matcher(tailer.snapshot.rules)
         self._times: dict[str, int] = {}
         self.events = 0
@@ -122,9 +120,7 @@ class Route:
             if times:
                 value = pack_tick(times)
                 signals = self._signals
-                await self._producer.send(
-                    {(signals.topic, p): [(None, value, [])] for p in range(signals.partitions)}
-                )
+                await self._producer.send({(signals.topic, p): [(None, value, [])] for p in range(signals.partitions)})
 
     def _stream_times(self) -> dict[str, int]:
         """For each source partition we own: how far in arrival time it has been routed."""

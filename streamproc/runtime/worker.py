@@ -67,11 +67,15 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         app.agent(signals, name="detect")(app.deliver)
         started = True
         await site.start()
-        log.info("worker.starting", health=f"http://{settings.worker_http.host}:{site.port}/readyz", state=str(directory))
+        log.info(
+            "worker.starting", health=f"http://{settings.worker_http.host}:{site.port}/readyz", state=str(directory)
+        )
         _watch(tailer)
         await app.start()
         ticker = asyncio.create_task(route.tick_forever())
-        ticker.add_done_callback(lambda task: None if task.cancelled() else app.fail(task.exception() or RuntimeError("ticks ended")))
+        ticker.add_done_callback(
+            lambda task: None if task.cancelled() else app.fail(task.exception() or RuntimeError("ticks ended"))
+        )
         await _until(app, stop)
     finally:
         if ticker is not None:

@@ -120,9 +120,7 @@ async def test_a_former_owner_can_write_nothing_any_more(make, settings_with_top
     await owner.commit({b"k1": b"2"}, (), (), [Output(settings_with_topics.topic(ALERTS), 0, b"a", b"rev 2")], {})
 
     with pytest.raises(Fenced):
-        await zombie.commit(
-            {b"k1": b"0"}, (), (), [Output(settings_with_topics.topic(ALERTS), 0, b"a", b"stale")], {}
-        )
+        await zombie.commit({b"k1": b"0"}, (), (), [Output(settings_with_topics.topic(ALERTS), 0, b"a", b"stale")], {})
 
     assert await committed(settings_with_topics, ALERTS, 0) == [(b"a", b"rev 1"), (b"a", b"rev 2")]
     assert await committed(settings_with_topics, CHANGELOG, 1) == [(b"k1", b"1"), (b"k1", b"2")]
