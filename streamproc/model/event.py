@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from streamproc.model.hit import EVENTS_PER_RECORD
+
 MIN_TIME_MS: Final = 0
 """1970-01-01T00:00:00.000Z, the earliest time an event may carry."""
 MAX_TIME_MS: Final = 253_402_300_799_999
@@ -66,3 +68,8 @@ class Event:
     doc: dict[str, Any]
     raw: bytes
     place: int = 0
+
+    @property
+    def offset(self) -> int:
+        """The offset of the record it came from."""
+        return self.place // EVENTS_PER_RECORD

@@ -19,9 +19,7 @@ _BAD_IN_ACTION: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MAX_EXACT: Final = 2**53
 
 
-def canonicalise(
-    doc: dict[str, Any], default_id: str, arrival: int | None, tenant: str | None
-) -> tuple[int, bool]:
+def canonicalise(doc: dict[str, Any], default_id: str, arrival: int | None, tenant: str | None) -> tuple[int, bool]:
     """Bring ``doc`` into canonical form, in place; answer its event time in ms and whether anything changed.
 
     ``default_id`` is used where the event has none, ``arrival`` (ms; None: nothing to fall back on) where it
@@ -63,9 +61,7 @@ def _owner(doc: dict[str, Any], tenant: str | None) -> bool:
     named = doc.get("tenant_id")
     if named is None:
         if tenant is None:
-            raise EventError(
-                Reason.MISSING_FIELD, "tenant_id: nothing is not a tenant; every event names its tenant"
-            )
+            raise EventError(Reason.MISSING_FIELD, "tenant_id: nothing is not a tenant; every event names its tenant")
         doc["tenant_id"] = tenant
         return True
     text = _id_text(named, "tenant_id")
@@ -82,9 +78,7 @@ def _owner(doc: dict[str, Any], tenant: str | None) -> bool:
 def _action(doc: dict[str, Any]) -> None:
     action = doc.get("action")
     if action is None:
-        raise EventError(
-            Reason.MISSING_FIELD, "action: nothing is not an action; every event says what was done"
-        )
+        raise EventError(Reason.MISSING_FIELD, "action: nothing is not an action; every event says what was done")
     if type(action) is not str:
         raise EventError(Reason.WRONG_TYPE, f"action: {shorten(action)} is not text")
     if len(action) > MAX_ACTION:

@@ -4,7 +4,6 @@ Field names are those of the record format that AWS documents in the CloudTrail 
 contents"). A record is one API call, console sign-in or service event.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from streamproc.model.event import EventError, Reason
@@ -35,11 +34,10 @@ _METADATA: Final = {
     "readOnly": "read_only",
     "recipientAccountId": "account_id",
     "errorCode": "error_code",
-    "errorMessage": "error_message",
 }
 
 
-def to_event(record: Mapping[str, Any]) -> dict[str, Any]:
+def to_event(record: dict[str, Any]) -> dict[str, Any]:
     """The event of one CloudTrail record.
 
     - id: ``eventID`` · tenant: ``recipientAccountId``, else ``userIdentity.accountId`` (absent when there is
@@ -60,7 +58,7 @@ def to_event(record: Mapping[str, Any]) -> dict[str, Any]:
     identity = record.get("userIdentity")
     if identity is None:
         identity = {}
-    elif not isinstance(identity, Mapping):
+    elif type(identity) is not dict:
         raise EventError(Reason.UNMAPPED, f"userIdentity: {shorten(identity)} is not an object")
     event: dict[str, Any] = {
         "tenant_id": record.get("recipientAccountId") or identity.get("accountId"),
@@ -91,7 +89,7 @@ def to_event(record: Mapping[str, Any]) -> dict[str, Any]:
     return event
 
 
-def _required(record: Mapping[str, Any], field: str) -> str:
+def _required(record: dict[str, Any], field: str) -> str:
     value = record.get(field)
     if type(value) is not str or not value:
         raise EventError(
@@ -100,14 +98,14 @@ def _required(record: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def _outcome(record: Mapping[str, Any], event_name: str) -> tuple[str, str | None]:
+def _outcome(record: dict[str, Any], event_name: str) -> tuple[str, str | None]:
     """The outcome and CloudTrail's own word for it."""
     code = _text(record.get("errorCode"))
     if code is not None:
         bare = code.removeprefix("Client.").removeprefix("Server.")
         return ("denied" if bare in _DENIED or bare.startswith("AccessDenied") else "failure"), code
     response = record.get("responseElements")
-    word = _text(response.get(event_name)) if isinstance(response, Mapping) else None
+    word = _text(response.get(event_name)) if type(response) is dict else None
     if word == "Failure":  # sign-in events answer {"ConsoleLogin": "Failure"}
         return "failure", word
     if record.get("errorMessage"):
@@ -115,7 +113,7 @@ def _outcome(record: Mapping[str, Any], event_name: str) -> tuple[str, str | Non
     return "success", word if word == "Success" else None
 
 
-def _actor(record: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
+def _actor(record: dict[str, Any], identity: dict[str, Any]) -> dict[str, Any]:
     candidates = (_text(identity.get(field)) for field in ("arn", "principalId", "invokedBy", "accountId"))
     address = _text(record.get("sourceIPAddress"))
     fields = {
@@ -128,25 +126,25 @@ def _actor(record: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, 
     return {field: value for field, value in fields.items() if value is not None}
 
 
-def _name(identity: Mapping[str, Any]) -> str | None:
+def _name(identity: dict[str, Any]) -> str | None:
     """The user's name; of an assumed role, the name of the role."""
     issuer: Any = identity
     for field in ("sessionContext", "sessionIssuer"):
-        issuer = issuer.get(field) if isinstance(issuer, Mapping) else None
-    role = _text(issuer.get("userName")) if isinstance(issuer, Mapping) else None
+        issuer = issuer.get(field) if type(issuer) is dict else None
+    role = _text(issuer.get("userName")) if type(issuer) is dict else None
     return _text(identity.get("userName")) or role
 
 
-def _mfa(record: Mapping[str, Any], identity: Mapping[str, Any]) -> bool | None:
+def _mfa(record: dict[str, Any], identity: dict[str, Any]) -> bool | None:
     """Whether a second factor was used, where the record tells: at sign-in, or in the session's
     attributes."""
     extra = record.get("additionalEventData")
-    if isinstance(extra, Mapping) and extra.get("MFAUsed") in ("Yes", "No"):
+    if type(extra) is dict and extra.get("MFAUsed") in ("Yes", "No"):
         return bool(extra["MFAUsed"] == "Yes")
     attributes: Any = identity
     for field in ("sessionContext", "attributes"):
-        attributes = attributes.get(field) if isinstance(attributes, Mapping) else None
-    said = attributes.get("mfaAuthenticated") if isinstance(attributes, Mapping) else None
+        attributes = attributes.get(field) if type(attributes) is dict else None
+    said = attributes.get("mfaAuthenticated") if type(attributes) is dict else None
     return {"true": True, "false": False}.get(said) if type(said) is str else None
 
 

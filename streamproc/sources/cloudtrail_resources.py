@@ -1,6 +1,6 @@
 """What a CloudTrail record was about: its ``resources``, else the things its request parameters name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 MAX_RESOURCES: Final = 20
@@ -74,22 +74,22 @@ _BY_ARN: Final = {
 }
 
 
-def resources_of(record: Mapping[str, Any], event_source: str) -> list[dict[str, Any]]:
+def resources_of(record: dict[str, Any], event_source: str) -> list[dict[str, Any]]:
     """``[{"type": …, "id": …}]``, the main one first; ``type`` is left out where nothing tells it."""
     listed = record.get("resources")
-    if isinstance(listed, list):
+    if type(listed) is list:
         found = [resource for entry in listed if (resource := _listed(entry)) is not None]
         if found:
             return found[:MAX_RESOURCES]
     parameters = record.get("requestParameters")
-    if not isinstance(parameters, Mapping):
+    if type(parameters) is not dict:
         return []
     unique = {resource["id"]: resource for resource in _named(parameters, event_source)}
     return list(unique.values())[:MAX_RESOURCES]
 
 
 def _listed(entry: Any) -> dict[str, Any] | None:
-    arn = entry.get("ARN") or entry.get("ARNPrefix") if isinstance(entry, Mapping) else None
+    arn = entry.get("ARN") or entry.get("ARNPrefix") if type(entry) is dict else None
     if type(arn) is not str or not arn:
         return None
     kind = entry.get("type")
@@ -108,7 +108,7 @@ def _kind_of(arn: str) -> str | None:
     return _BY_ARN.get((parts[2], parts[5].replace(":", "/", 1).split("/", 1)[0]))
 
 
-def _named(parameters: Mapping[str, Any], event_source: str) -> Iterator[dict[str, Any]]:
+def _named(parameters: dict[str, Any], event_source: str) -> Iterator[dict[str, Any]]:
     for (service, field), kind in _BY_SERVICE.items():
         if service == event_source and _is_id(parameters.get(field)):
             yield {"type": kind, "id": parameters[field]}
@@ -117,13 +117,13 @@ def _named(parameters: Mapping[str, Any], event_source: str) -> Iterator[dict[st
             yield {"type": kind, "id": parameters[field]}
     for field, element in _LISTS:
         holder = parameters.get(field)
-        items = holder.get("items") if isinstance(holder, Mapping) else None
-        for item in items if isinstance(items, list) else ():
-            if isinstance(item, Mapping) and _is_id(item.get(element)):
+        items = holder.get("items") if type(holder) is dict else None
+        for item in items if type(items) is list else ():
+            if type(item) is dict and _is_id(item.get(element)):
                 yield {"type": _BY_PARAMETER[element], "id": item[element]}
     for field, kind in _NAMES.items():
         names = parameters.get(field)
-        for name in names if isinstance(names, list) else ():
+        for name in names if type(names) is list else ():
             if _is_id(name):
                 yield {"type": kind, "id": name}
 

@@ -157,9 +157,7 @@ class Decoder:
         events: list[Event],
         errors: list[tuple[int, EventError]],
     ) -> None:
-        found, error = self._decode(
-            record.value, record.partition, record.offset, record.timestamp, record.headers
-        )
+        found, error = self._decode(record.value, record.partition, record.offset, record.timestamp, record.headers)
         events.extend(event for event in found if wanted is None or wanted(event.tenant, event.doc))
         if error is not None:
             errors.append((index, error))
@@ -201,9 +199,7 @@ class Decoder:
             try:
                 if type(record) is not dict:
                     raise EventError(Reason.NOT_OBJECT, f"value: {shorten(record)} is not an object")
-                events.append(
-                    _native(source, record, f"{default_id}-{index}", arrival, tenant, place + index)
-                )
+                events.append(_native(source, record, f"{default_id}-{index}", arrival, tenant, place + index))
             except EventError as error:
                 errors.append(EventError(error.reason, f"{source.envelope}[{index}]: {error.message}"))
         if len(errors) > 1:
@@ -272,8 +268,10 @@ def _native(
         doc["tenant_id"] = tenant
     doc["raw"] = record
     time, _ = canonicalise(doc, default_id, arrival, tenant)
-    check_depth(doc)
-    return _event(doc, time, arrival, _bounded(doc), place)
+    raw = _bounded(doc)
+    if not is_shallow(raw):
+        check_depth(doc)  # the record is one level deeper under `raw`
+    return _event(doc, time, arrival, raw, place)
 
 
 def _event(doc: dict[str, Any], time: int, arrival: int | None, raw: bytes, place: int) -> Event:
@@ -293,9 +291,7 @@ def _bounded(doc: dict[str, Any]) -> bytes:
     """The canonical JSON, which may be longer than what was received: 1e9 is written 1000000000.0."""
     raw = orjson.dumps(doc)
     if len(raw) > MAX_BYTES:
-        raise EventError(
-            Reason.TOO_LARGE, f"value: {len(raw)} bytes in canonical form is not at most {MAX_BYTES}"
-        )
+        raise EventError(Reason.TOO_LARGE, f"value: {len(raw)} bytes in canonical form is not at most {MAX_BYTES}")
     return raw
 
 

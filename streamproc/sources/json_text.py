@@ -58,9 +58,7 @@ def is_shallow(text: bytes) -> bool:
 
 
 def _too_deep() -> EventError:
-    return EventError(
-        Reason.TOO_DEEP, f"value: more than {MAX_LEVELS} levels of objects and lists is not an event"
-    )
+    return EventError(Reason.TOO_DEEP, f"value: more than {MAX_LEVELS} levels of objects and lists is not an event")
 
 
 def _not_finite(constant: str) -> NoReturn:
@@ -99,9 +97,7 @@ def _explain(value: bytes, error: orjson.JSONDecodeError) -> NoReturn:
         raise _too_deep() from None
     except ValueError:
         pass  # neither parser can read it
-    raise EventError(
-        Reason.NOT_JSON, f"value: line {error.lineno} column {error.colno} is not JSON: {error.msg}"
-    )
+    raise EventError(Reason.NOT_JSON, f"value: line {error.lineno} column {error.colno} is not JSON: {error.msg}")
 
 
 def _integer(digits: str) -> float:

@@ -20,7 +20,7 @@ class Source:
     field under which a file, or a record, of this product carries a list of records.
     """
 
-    map: Callable[[Mapping[str, Any]], dict[str, Any]]
+    map: Callable[[dict[str, Any]], dict[str, Any]]
     envelope: str | None = None
 
 
@@ -35,6 +35,4 @@ FORMATS: Final = (CANONICAL, *SOURCES)
 def unknown_format(name: str) -> str:
     """The message for a format that is none of ``FORMATS``."""
     near = difflib.get_close_matches(name.lower(), FORMATS, n=1)
-    return f"{name[:40]!r} is not a format ({', '.join(FORMATS)})" + (
-        f"; did you mean {near[0]}?" if near else ""
-    )
+    return f"{name[:40]!r} is not a format ({', '.join(FORMATS)})" + (f"; did you mean {near[0]}?" if near else "")

@@ -16,14 +16,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _STRICT_SECOND: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.")
 _ISO: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]"
+    r"([0-9]{4,6}-[0-9]{2}-[0-9]{2})[Tt ]"
     r"([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,18}))?)?"
     r"(?:([Zz])|([+-])([0-9]{2})(?::?([0-9]{2}))?)"
 )
 _RANGE: Final = "is not between the years 1970 and 9999"
-_EXPECTED: Final = (
-    "an ISO 8601 time with a zone (2026-02-10T14:32:15.123Z) or seconds or milliseconds since 1970"
-)
+_EXPECTED: Final = "an ISO 8601 time with a zone (2026-02-10T14:32:15.123Z) or seconds or milliseconds since 1970"
 
 
 def parse_time(value: Any, path: str = "event_time") -> int:
@@ -77,7 +75,7 @@ def _parse_iso(text: str, path: str) -> int:
     if match is None:
         raise EventError(Reason.BAD_TIME, f"{path}: {shorten(text)} is not {_EXPECTED}")
     date, clock, second, fraction, zulu, sign, zone_hour, zone_minute = match.groups()
-    if date.startswith("0000"):  # a year of ISO 8601, but not one that calendars of ours reach
+    if date.startswith("0000") or len(date) > len("9999-12-31"):  # years, but none that our calendar has
         raise EventError(Reason.TIME_OUT_OF_RANGE, f"{path}: {shorten(text)} {_RANGE}")
     leap = second == "60"
     try:
@@ -87,9 +85,7 @@ def _parse_iso(text: str, path: str) -> int:
             timezone(zone)  # refuses a day and more
             ms -= (zone // _MS) * (-1 if sign == "-" else 1)
     except ValueError as error:
-        raise EventError(
-            Reason.BAD_TIME, f"{path}: {shorten(text)} is not a time that exists ({error})"
-        ) from None
+        raise EventError(Reason.BAD_TIME, f"{path}: {shorten(text)} is not a time that exists ({error})") from None
     if fraction:
         ms += int((fraction + "00")[:3])
     return ms + 1000 if leap else ms
