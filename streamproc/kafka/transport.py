@@ -66,6 +66,31 @@ class SliceConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         )
 
 
+    async def on_start(self) -> None:
+        """Start the consumer, and take its records as they come off the wire."""
+        await super().on_start()
+        fetcher = self._consumer._fetcher
+        fetcher._records = _WireRecords(fetcher._records)
+
+
+class _WireRecords(dict[Any, Any]):
+    """Fetched partitions whose records stay what the decoder made of them.
+
+    aiokafka wraps each record in a dataclass of eleven fields, which takes 1.2 µs of a million events' 4.2 s; the
+    decoder's own records have everything we use (offset, timestamp, key, value, headers).
+    """
+
+    def __setitem__(self, tp: Any, result: Any) -> None:
+        records = getattr(result, "_partition_records", None)
+        if records is not None:
+            records._consumer_record = _as_it_is
+        super().__setitem__(tp, result)
+
+
+def _as_it_is(tp: Any, record: Any) -> Any:
+    return record
+
+
 class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no types
     """A consumer whose messages are slices; a message's offset is that of its last record."""
 

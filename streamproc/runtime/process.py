@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 FAILED = 70
 """Exit status after an error that must not be skipped; a supervisor should start the process again."""
+SUPERVISED = "STREAMPROC_INTERNAL_SUPERVISED"
+"""Set by a supervisor whose end of our standard input closes when it dies: then we stop too."""
 _STARTS = "STREAMPROC_INTERNAL_STARTS"
 MAX_REJOINS = 5
 REJOIN_SPAN_S = 60
@@ -36,6 +38,8 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        if os.environ.get(SUPERVISED):
+            loop.add_reader(0, lambda: stop.set() if not os.read(0, 4096) else None)
         return await main(stop)
 
     error = asyncio.run(guarded())
