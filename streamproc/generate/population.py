@@ -5,51 +5,14 @@ from random import Random
 from typing import Final
 
 _TENANTS: Final = ("acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "tyrell", "cyberdyne", "soylent")
-_GIVEN: Final = [
-    "alice",
-    "bob",
-    "carla",
-    "david",
-    "elena",
-    "farid",
-    "grace",
-    "hugo",
-    "ines",
-    "jonas",
-    "kemal",
-    "lena",
-    "mateo",
-    "nadia",
-    "oscar",
-    "priya",
-    "quentin",
-    "rosa",
-    "sven",
-    "tara",
-    "umar",
-    "vera",
-    "wanda",
-    "xavier",
-    "yuki",
-    "zoe",
-]
-_FAMILY: Final = [
-    "adler",
-    "brown",
-    "costa",
-    "dubois",
-    "evans",
-    "fischer",
-    "garcia",
-    "haas",
-    "ito",
-    "jensen",
-    "kaya",
-    "lopez",
-    "meyer",
-    "novak",
-    "okafor",
-]
+_GIVEN: Final = (
+    *("alice", "bob", "carla", "david", "elena", "farid", "grace", "hugo", "ines", "jonas", "kemal", "lena", "mateo"),
+    *("nadia", "oscar", "priya", "quentin", "rosa", "sven", "tara", "umar", "vera", "wanda", "xavier", "yuki", "zoe"),
+)
+_FAMILY: Final = (
+    *("adler", "brown", "costa", "dubois", "evans", "fischer", "garcia", "haas"),
+    *("ito", "jensen", "kaya", "lopez", "meyer", "novak", "okafor"),
+)
 _HOMES: Final = (("DE", 1), ("US", -5), ("GB", 0), ("FR", 1), ("IN", 5), ("JP", 9), ("BR", -3), ("AU", 10))
 """Country, and its offset from UTC in hours; summer time makes no difference to anyone here."""
 _AGENTS: Final = (
