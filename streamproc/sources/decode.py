@@ -22,7 +22,7 @@ FORMAT_HEADER: Final = "source-format"
 TENANT_HEADER: Final = "source-tenant"
 """Record header that fixes the tenant of one record, as a topic's `tenant` does for all of them."""
 
-Headers = Iterable[tuple[str, bytes]]
+Headers = Iterable[tuple[str, bytes | None]]
 Wanted = Callable[[str, dict[str, Any]], object]
 
 _FIVE: Final = itemgetter("id", "tenant_id", "action", "outcome", "event_time")
@@ -33,18 +33,16 @@ _MAX_REMEMBERED: Final = 20_000
 
 
 class Record(Protocol):
-    """What is read of a Kafka record; `aiokafka.ConsumerRecord` is one."""
+    """What is read of a Kafka record; aiokafka's records are such, wrapped or as they come off the wire."""
 
     @property
     def value(self) -> bytes | None: ...
     @property
-    def partition(self) -> int: ...
-    @property
     def offset(self) -> int: ...
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int | None: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class Decoder:
@@ -85,11 +83,12 @@ class Decoder:
         return events
 
     def decode_batch(
-        self, records: Iterable[Record], wanted: Wanted | None = None
+        self, records: Iterable[Record], partition: int | None = None, wanted: Wanted | None = None
     ) -> tuple[list[Event], list[tuple[int, EventError]]]:
         """The events of many records, in order, and an error with its index for each record that is not an
         event.
 
+        `partition` is where the records come from; None: each record says so itself (`ConsumerRecord.partition`).
         As `decode` on each, but of an envelope the records that are events are answered beside the error.
         Every event is validated; with `wanted(tenant, doc)` only those are answered for which it is true,
         which saves making the others.
@@ -98,7 +97,7 @@ class Decoder:
         errors: list[tuple[int, EventError]] = []
         if self._source is not None:
             for index, record in enumerate(records):
-                self._add(index, record, wanted, events, errors)
+                self._add(index, record, partition, wanted, events, errors)
             return events, errors
         # A canonical event, as most are, pays for nothing but a look at each of its fields. Whatever is not
         # quite so, good or bad, goes through `canonicalise`; both agree, so this loop is only about time.
@@ -110,6 +109,7 @@ class Decoder:
         prefix, base = "?", 0
         for index, record in enumerate(records):
             value: Any = record.value
+            arrival: Any = record.timestamp
             try:
                 doc = loads(value)  # None raises, and goes the long way
                 id, tenant, action, outcome, text = five(doc)
@@ -129,7 +129,7 @@ class Decoder:
                     and 0 < len(id) <= MAX_ID
                     and len(value) <= MAX_BYTES
                     and not record.headers
-                    and 0 <= record.timestamp <= MAX_TIME_MS
+                    and 0 <= arrival <= MAX_TIME_MS
                     and type(metadata) is dict
                     # CPython does not track a dict of scalars for garbage collection: it has no further level
                     and (not tracked(metadata) or is_shallow(value))
@@ -143,21 +143,24 @@ class Decoder:
             except (LookupError, TypeError, ValueError, AttributeError):
                 plain = False
             if not plain:
-                self._add(index, record, wanted, events, errors)
+                self._add(index, record, partition, wanted, events, errors)
             elif wanted is None or wanted(tenant, doc):
                 place = record.offset * EVENTS_PER_RECORD
-                append(Event(tenant, id, action, time, record.timestamp, doc, value, place))
+                append(Event(tenant, id, action, time, arrival, doc, value, place))
         return events, errors
 
     def _add(
         self,
         index: int,
         record: Record,
+        partition: int | None,
         wanted: Wanted | None,
         events: list[Event],
         errors: list[tuple[int, EventError]],
     ) -> None:
-        found, error = self._decode(record.value, record.partition, record.offset, record.timestamp, record.headers)
+        if partition is None:
+            partition = record.partition  # type: ignore[attr-defined]  # required then, see decode_batch
+        found, error = self._decode(record.value, partition, record.offset, record.timestamp, record.headers or ())
         events.extend(event for event in found if wanted is None or wanted(event.tenant, event.doc))
         if error is not None:
             errors.append((index, error))
@@ -229,12 +232,12 @@ class Decoder:
         source, tenant = self._source, self._tenant
         for name, content in headers:
             if name == FORMAT_HEADER:
-                format = content.decode("utf-8", "replace")
+                format = (content or b"").decode("utf-8", "replace")
                 if format != CANONICAL and format not in SOURCES:
                     raise EventError(Reason.UNKNOWN_FORMAT, f"{FORMAT_HEADER}: {unknown_format(format)}")
                 source = SOURCES.get(format)
             elif name == TENANT_HEADER:
-                asked = check_tenant(content.decode("utf-8", "replace"), TENANT_HEADER)
+                asked = check_tenant((content or b"").decode("utf-8", "replace"), TENANT_HEADER)
                 if self._tenant is not None and asked != self._tenant:
                     raise EventError(
                         Reason.FOREIGN_TENANT,
