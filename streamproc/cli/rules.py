@@ -1,0 +1,105 @@
+"""`streamproc rules`: rules as files, and as they are in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from streamproc.cli.applying import apply_documents, print_changes
+from streamproc.cli.failures import FINDINGS
+from streamproc.cli.output import print_json, print_rows
+from streamproc.cli.session import ask, read_snapshot
+from streamproc.config.changes import DocumentsError, check_documents
+from streamproc.config.documents import read_documents
+from streamproc.config.keyring import load_keyring
+from streamproc.config.snapshot import RULE, Snapshot
+from streamproc.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True)
+
+Files = typer.Argument(..., help="YAML or JSON files, directories of them, or - for standard input.")
+DefaultTenant = typer.Option(None, "--tenant", "-t", help="Tenant of rules that do not name one.")
+AsJson = typer.Option(False, "--json", help="Print JSON.")
+
+
+@app.command()
+def lint(files: list[Path] = Files, tenant: str | None = DefaultTenant, as_json: bool = AsJson) -> None:
+    """Check rules without a broker; status 1 when something is wrong. Rules need no tenant here."""
+    try:
+        checked = check_documents(read_documents(files), load_keyring(load_settings()), kind=RULE, tenant=tenant or "*")
+        problems: tuple[str, ...] = ()
+    except DocumentsError as error:
+        checked, problems = [], error.problems
+    if as_json:
+        print_json({"problems": list(problems)})
+    elif problems:
+        print("\n".join(problems))
+    else:
+        print(f"{len(checked)} fine")
+    if problems:
+        raise typer.Exit(FINDINGS)
+
+
+@app.command()
+def apply(
+    files: list[Path] = Files,
+    tenant: str | None = DefaultTenant,
+    prune: bool = typer.Option(
+        False, "--prune", help="Also delete rules that the files lack, of the tenants that they name."
+    ),
+    as_json: bool = AsJson,
+) -> None:
+    """Make the rules what is in force; workers take them up within seconds.
+
+    Returns when Kafka has acknowledged; repeating it changes nothing.
+    """
+    changes = apply_documents(files, tenant=tenant, prune=prune, kind=RULE, only=(RULE,))
+    print_changes(changes, as_json)
+
+
+@app.command(name="list")
+def list_(
+    tenant: str | None = typer.Option(None, "--tenant", "-t", help="Only this tenant."),
+    as_json: bool = AsJson,
+) -> None:
+    """List rules and whether they are in force; an inactive one says why."""
+    rows = _rows(ask(read_snapshot(load_settings())), tenant)
+    print_rows(("tenant_id", "id", "name", "type", "severity", "revision", "status", "problem"), rows, as_json)
+
+
+def _rows(snapshot: Snapshot, tenant: str | None) -> list[dict[str, Any]]:
+    rows = []
+    for record in snapshot.records(RULE, tenant):
+        compiled = snapshot.rule(record.tenant, record.id)
+        problem = snapshot.problem(record.key)
+        status = "inactive" if compiled is None else "active" if compiled.rule.enabled else "disabled"
+        rows.append(
+            {
+                "tenant_id": record.tenant,
+                "id": record.id,
+                "name": record.spec.get("name"),
+                "type": compiled.rule.type if compiled is not None else record.spec.get("type"),
+                "severity": record.spec.get("severity"),
+                "revision": record.revision,
+                "status": status,
+                "problem": problem.message if problem is not None else None,
+            }
+        )
+    listed = {(row["tenant_id"], row["id"]) for row in rows}
+    rows += [
+        {
+            "tenant_id": problem.tenant,
+            "id": problem.id,
+            "name": None,
+            "type": None,
+            "severity": None,
+            "revision": None,
+            "status": "inactive",
+            "problem": problem.message,
+        }
+        for problem in snapshot.problems
+        if problem.kind == RULE and tenant in (None, problem.tenant) and (problem.tenant, problem.id) not in listed
+    ]
+    return rows

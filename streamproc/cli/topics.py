@@ -1,0 +1,93 @@
+"""`streamproc topics`: topics.yaml and the cluster."""
+
+from __future__ import annotations
+
+import typer
+
+from streamproc.cli.failures import FINDINGS
+from streamproc.cli.output import note, print_json, print_rows
+from streamproc.cli.session import ask
+from streamproc.kafka.topics import Finding, apply_topics, differences, load_topics
+from streamproc.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True)
+
+AsJson = typer.Option(False, "--json", help="Print JSON.")
+
+
+@app.command()
+def apply(as_json: bool = AsJson) -> None:
+    """Create the topics that are missing and correct settings; what it cannot put right is status 1."""
+    applied = ask(apply_topics(load_settings()))
+    if as_json:
+        print_json(
+            {
+                "created": applied.created,
+                "changed": [_row(finding) for finding in applied.changed],
+                "remaining": [_row(finding) for finding in applied.remaining],
+            }
+        )
+    else:
+        for topic in applied.created:
+            print(f"created {topic}")
+        for finding in applied.changed:
+            print(f"changed {finding.topic}: {finding.setting} {finding.found} → {finding.declared}")
+        if not applied.created and not applied.changed:
+            print("nothing to do")
+        for finding in applied.remaining:
+            note(str(finding))
+    if applied.remaining:
+        raise typer.Exit(FINDINGS)
+
+
+@app.command()
+def check(as_json: bool = AsJson) -> None:
+    """List every difference between topics.yaml and the cluster; status 1 when there is one."""
+    findings = ask(differences(load_settings()))
+    if as_json:
+        print_json([_row(finding) for finding in findings])
+    else:
+        for finding in findings:
+            print(finding)
+        if not findings:
+            print("the topics are as topics.yaml says")
+    if findings:
+        raise typer.Exit(FINDINGS)
+
+
+@app.command(name="list")
+def list_(as_json: bool = AsJson) -> None:
+    """List the topics that topics.yaml declares, for the environment that is set."""
+    rows = [
+        {
+            "name": spec.name,
+            "topic": spec.topic,
+            "partitions": spec.partitions,
+            "replication": spec.replication,
+            "cleanup": spec.cleanup,
+            "retention_ms": spec.retention_ms,
+            "max_message_bytes": spec.max_message_bytes,
+            "key": spec.key,
+            "partition_by": spec.partition_by,
+            "schema": spec.schema,
+            "writer": spec.writer,
+            "readers": spec.readers,
+            "co_partition": spec.co_partition,
+            "format": spec.format,
+            "tenant": spec.tenant,
+            "about": spec.about,
+        }
+        for spec in load_topics(load_settings()).values()
+    ]
+    print_rows(("topic", "partitions", "replication", "cleanup", "writer", "readers", "about"), rows, as_json)
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    return {
+        "topic": finding.topic,
+        "difference": finding.difference.value,
+        "setting": finding.setting,
+        "declared": finding.declared,
+        "found": finding.found,
+        "fatal": finding.fatal,
+    }

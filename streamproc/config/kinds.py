@@ -1,0 +1,98 @@
+"""The kinds of things that can be configured, and how a document of each is checked.
+
+A kind's `parse` raises an error with `.problems`, each with a `path` and a `message`; what it returns compares
+equal for documents that mean the same, however they are spelled.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamproc.model.channel import parse_channel, parse_webhook
+from streamproc.model.document import DocumentError, Problem
+from streamproc.rules import RuleError, compile_rule, parse_rule
+
+InvalidDocument = (DocumentError, RuleError)
+"""What a kind's `parse` raises."""
+
+MAX_NAME = 128
+_NAMESPACE = uuid.UUID("5d0c2b5e-6f0a-5b39-9d55-0d8c5d3f8c1e")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of configured thing."""
+
+    name: str
+    parse: Callable[[Mapping[str, Any]], Any]
+
+
+def _rule(document: Mapping[str, Any]) -> Any:
+    rule = parse_rule(document)
+    compile_rule(rule, 1)  # some mistakes only show here, such as a regular expression that is none
+    return rule
+
+
+def _plain(document: Mapping[str, Any]) -> Any:
+    return dict(document)
+
+
+def _list(document: Mapping[str, Any]) -> Any:
+    values = document.get("values")
+    if not isinstance(values, list | tuple):
+        raise DocumentError((Problem("values", f"{values!r:.80} is not a list"),))
+    for place, value in enumerate(values):
+        if not isinstance(value, str | int | float):
+            raise DocumentError((Problem(f"values[{place}]", f"{value!r:.80} is not a text or a number"),))
+    return dict(document)
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("rule", _rule),
+        Kind("webhook", parse_webhook),
+        Kind("channel", parse_channel),
+        Kind("user", _plain),
+        Kind("user_group", _plain),
+        Kind("template", _plain),
+        Kind("policy", _plain),
+        Kind("silence", _plain),
+        Kind("list", _list),
+        Kind("plan", _plain),
+        Kind("key", _plain),
+    )
+}
+
+
+def identify(
+    content: Mapping[str, Any], *, kind: str | None, tenant: str | None
+) -> tuple[str, str, str, dict[str, Any]]:
+    """(kind, tenant, id, spec) of a document as written; `kind` and `tenant` are for those that do not say.
+
+    A rule without an id gets one made from its tenant and name, the same each time. Raises DocumentError.
+    """
+    spec = dict(content)
+    kind = _taken(spec, ("kind",), kind, "say what it is, one of " + ", ".join(KINDS))
+    if kind not in KINDS:
+        raise DocumentError((Problem("kind", f"{kind!r} is not one of {', '.join(KINDS)}"),))
+    tenant = _taken(spec, ("tenant_id", "tenantId"), tenant, "say it here or with --tenant")
+    made = None
+    if kind == "rule" and isinstance(spec.get("name"), str):
+        made = f"rule_{uuid.uuid5(_NAMESPACE, '/'.join((tenant, spec['name'])))}"
+    return kind, tenant, _taken(spec, ("id",), made, "each document has one"), spec
+
+
+def _taken(spec: dict[str, Any], names: tuple[str, ...], default: str | None, hint: str) -> str:
+    given = [(name, spec.pop(name)) for name in names if name in spec]
+    name, value = given[0] if given else (names[0], default)
+    if len(given) > 1:
+        raise DocumentError((Problem(given[1][0], f"is given twice (as {name} too)"),))
+    if value is None:
+        raise DocumentError((Problem(names[0], f"is required; {hint}"),))
+    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > MAX_NAME:
+        raise DocumentError((Problem(name, f"{value!r:.80} is not a text of 1 to {MAX_NAME} printable characters"),))
+    return value
