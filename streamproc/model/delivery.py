@@ -65,6 +65,8 @@ class Reason(StrEnum):
 
     # nobody was told
     COOLDOWN = "cooldown"
+    WAITING = "waiting"
+    """The notification of an earlier trigger is still on its way."""
     SHADOW = "shadow"
     DISABLED = "disabled"
     """The channel or the rule is disabled."""

@@ -1,0 +1,132 @@
+"""Who could be told: the channels that a rule names, as its tenant has configured them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from streamproc.model.channel import parse_channel, parse_webhook
+from streamproc.model.channel_settings import ChannelRef, ChannelSettings
+from streamproc.model.document import DocumentError
+
+
+class NotifyingRule(Protocol):
+    """What notify needs to know of a rule; `model.rule.Rule` has it. `mode` is `live` or `shadow`."""
+
+    @property
+    def channels(self) -> Sequence[str]: ...
+    @property
+    def webhook_ids(self) -> Sequence[str]: ...
+    @property
+    def cooldown_min(self) -> float: ...
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def mode(self) -> str: ...
+
+
+class Record(Protocol):
+    """A config record, as far as channels need it; `config.record.ConfigRecord` has it."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def spec(self) -> Mapping[str, Any]: ...
+
+
+_PARSERS = {"channel": parse_channel, "webhook": parse_webhook}
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelBook:
+    """Every configured channel. `problems` names the records that cannot be used, with what is wrong in them."""
+
+    by_ref: Mapping[tuple[str, ChannelRef], ChannelSettings] = field(default_factory=dict)
+    by_type: Mapping[tuple[str, str], tuple[ChannelSettings, ...]] = field(default_factory=dict)
+    problems: Mapping[tuple[str, ChannelRef], DocumentError] = field(default_factory=dict)
+    revisions: Mapping[tuple[str, ChannelRef], int] = field(default_factory=dict)
+
+    def fold(self, records: Iterable[Record]) -> ChannelBook:
+        """The book of exactly these records (other kinds are ignored); what has not changed is not parsed again."""
+        by_ref: dict[tuple[str, ChannelRef], ChannelSettings] = {}
+        by_type: dict[tuple[str, str], list[ChannelSettings]] = {}
+        problems: dict[tuple[str, ChannelRef], DocumentError] = {}
+        revisions: dict[tuple[str, ChannelRef], int] = {}
+        for record in records:
+            if record.kind not in _PARSERS:
+                continue
+            key = (record.tenant, ChannelRef(record.kind, record.id))
+            revisions[key] = record.revision
+            if self.revisions.get(key) == record.revision and key in self.by_ref:
+                by_ref[key] = self.by_ref[key]
+            else:
+                try:
+                    by_ref[key] = _PARSERS[record.kind](
+                        {"kind": record.kind, **record.spec, "tenant_id": record.tenant, "id": record.id}
+                    )
+                except DocumentError as error:
+                    problems[key] = error
+                    continue
+            if record.kind == "channel":
+                by_type.setdefault((record.tenant, by_ref[key].type), []).append(by_ref[key])
+        sorted_by_type = {key: tuple(sorted(found, key=lambda channel: channel.id)) for key, found in by_type.items()}
+        return ChannelBook(by_ref, sorted_by_type, problems, revisions)
+
+    def get(self, tenant: str, ref: ChannelRef) -> ChannelSettings | None:
+        """The channel, or None when it is not configured (or cannot be used)."""
+        return self.by_ref.get((tenant, ref))
+
+    def of_type(self, tenant: str, type: str) -> Sequence[ChannelSettings]:
+        """The tenant's channels of a type, by id."""
+        return self.by_type.get((tenant, type), ())
+
+
+class Lookup(Protocol):
+    """The configuration as notify sees it at one moment."""
+
+    @property
+    def channels(self) -> ChannelBook: ...
+
+    def rule(self, owner: str, rule_id: str) -> NotifyingRule | None: ...
+
+
+def named(rule: NotifyingRule, tenant: str, book: ChannelBook) -> tuple[list[ChannelSettings], list[ChannelRef]]:
+    """(the channels that a rule names, each once; names that mean no configured channel).
+
+    A name in `channels` is a channel's id; else a type, and means all of the tenant's channels of that type; else a
+    webhook's id. The tenant is the alert's: a rule for all tenants is told through each tenant's own channels.
+    """
+    found: dict[ChannelRef, ChannelSettings] = {}
+    missing: list[ChannelRef] = []
+    for name, channels in _meant(rule, tenant, book):
+        if not channels and name not in missing:
+            missing.append(name)
+        found.update((channel.ref, channel) for channel in channels)
+    return list(found.values()), missing
+
+
+def _meant(
+    rule: NotifyingRule, tenant: str, book: ChannelBook
+) -> Iterator[tuple[ChannelRef, Sequence[ChannelSettings]]]:
+    for name in rule.channels:
+        ref = ChannelRef("channel", name)
+        one = book.get(tenant, ref)
+        if one is None and not book.of_type(tenant, name):
+            one = book.get(tenant, ChannelRef("webhook", name))
+        yield ref, book.of_type(tenant, name) if one is None else (one,)
+    for name in rule.webhook_ids:
+        ref = ChannelRef("webhook", name)
+        webhook = book.get(tenant, ref)
+        yield ref, () if webhook is None else (webhook,)
+
+
+def subscribed(channel: ChannelSettings, event_types: Iterable[str]) -> bool:
+    """Whether the channel's `events` filter takes a notification that goes by any of these names."""
+    return not channel.events or any(event in channel.events for event in event_types)
