@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 # route
-EVENTS = Counter("streamproc_events_total", "Events decoded and matched", ["topic"])
+RECORDS = Counter("streamproc_events_total", "Source records decoded and matched, or buried", ["topic"])
 DEAD_LETTERS = Counter("streamproc_dead_letters_total", "Records sent to dead-letters", ["reason"])
 MATCHED = Counter("streamproc_hits_total", "Hits sent to detect: one per matching rule and group")
 NO_GROUP = Counter("streamproc_hits_without_group_total", "Matches dropped because a group value was absent")

@@ -34,6 +34,7 @@ class LaneApp(SliceApp):  # type: ignore[misc]  # faust ships no types
         self.lanes: dict[TP, Lane] = {}
         self.openers: dict[str, OpenLane] = {}
         self.failure: BaseException | None = None
+        self.failed = asyncio.Event()
         self.ready = False
         self.assigned_at = 0.0
         session = settings.session_timeout
@@ -71,7 +72,7 @@ class LaneApp(SliceApp):  # type: ignore[misc]  # faust ships no types
             self.failure = error
             log.error("process.failed", error=f"{type(error).__name__}: {error}", exc_info=error)
             self.ready = False
-            asyncio.get_running_loop().call_soon(self._stopped.set)
+            self.failed.set()
 
     async def before_revoke(self, revoked: Iterable[TP]) -> None:
         """Finish what the lanes are at, and commit it while that is still allowed."""

@@ -156,6 +156,8 @@ class DetectPartition:
         if self._scan_from is None:
             return
         there = {rule_hash(record.tenant, record.id) for record in self._snapshot.records("rule")}
+        # A rule that cannot be read is inactive, not deleted: its state waits until it is mended.
+        there |= {rule_hash(problem.tenant, problem.id) for problem in self._snapshot.problems}
         gone, self._scan_from = self._ledger.table.scan(
             self._scan_from, KEY, SCANNED_PER_BATCH, lambda _, value: codec.rule_hash_in(value) not in there
         )

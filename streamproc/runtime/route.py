@@ -17,7 +17,7 @@ from streamproc.kafka.ledger import Record
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topic_file import TopicSpec
-from streamproc.model.hit import EVENTS_PER_RECORD, Hit
+from streamproc.model.hit import Hit
 from streamproc.runtime.app import LaneApp
 from streamproc.runtime.lane import Lane, Slice
 from streamproc.sources.decode import Decoder
@@ -47,8 +47,8 @@ class Route:
         self._decoders = {spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant) for spec in sources}
         self._matcher = Matcher(tailer.snapshot.rules)
         self._times: dict[str, int] = {}
-        self.events = 0
-        """Events decoded since the start."""
+        self.records = 0
+        """Records read since the start."""
 
     async def open_lane(self, topic: str, partition: int) -> Lane:
         """A lane for one source partition."""
@@ -63,17 +63,14 @@ class Route:
 
     async def _slice(self, topic: str, partition: int, source: str, records: Sequence[Any]) -> None:
         started = time.perf_counter()
-        events, errors = self._decoders[topic].decode_batch(records)
         snapshot, matcher = self._tailer.snapshot, self._matcher
         matcher.use(snapshot.rules)
+        # All are validated; only those that some rule might match are made.
+        events, errors = self._decoders[topic].decode_batch(records, partition, snapshot.rules.candidates)
         hits: list[Hit] = []
         match = matcher.match
-        before, index = -1, 0
         for event in events:
-            offset = event.offset
-            index = index + 1 if offset == before else 0
-            before = offset
-            match(event, offset * EVENTS_PER_RECORD + index, hits)
+            match(event, event.place, hits)
         if errors:
             await self._bury(topic, partition, records, errors)
         if hits:
@@ -82,8 +79,8 @@ class Route:
                 out.setdefault((self._signals.topic, target), []).append((None, pack_frame(frame), []))
             await self._producer.send(out)
         self._times[source] = records[-1].timestamp
-        self.events += len(events)
-        metrics.EVENTS.labels(topic).inc(len(events))
+        self.records += len(records)
+        metrics.RECORDS.labels(topic).inc(len(records))
         metrics.MATCHED.inc(len(hits))
         metrics.NO_GROUP.inc(matcher.no_group)
         matcher.no_group = 0

@@ -99,7 +99,7 @@ def _watch(tailer: ConfigTailer) -> None:
 
 async def _until(app: LaneApp, stop: asyncio.Event) -> None:
     """Wait for the signal to stop, or for the app to fail or crash."""
-    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped())]
+    waits = [asyncio.create_task(w) for w in (stop.wait(), app.failed.wait(), app.wait_until_stopped())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()

@@ -20,7 +20,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streamproc.alerting.fingerprint import alert_id, fingerprint
+from streamproc.config.record import ConfigRecord
 from streamproc.kafka.client import client_options
+from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.kafka.partition import partition_by
 from streamproc.kafka.topics import load_topics
 from streamproc.model.times import iso
@@ -191,6 +193,15 @@ class Process:
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+
+async def apply_config(settings: Settings, documents: list[dict[str, Any]], kind: str = "rule") -> None:
+    """Write documents to the config topic as they are."""
+    records = [
+        ConfigRecord(kind, doc["tenant_id"], doc["id"], 1, doc, "2026-01-01T00:00:00.000Z", "test") for doc in documents
+    ]
+    async with ConfigWriter(settings) as writer:
+        await writer.put(records)
 
 
 async def produce(settings: Settings, events: list[tuple[str, bytes, Any]], per_second: float | None = None) -> None:

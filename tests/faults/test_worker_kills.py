@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 
 from streamproc.kafka.topics import apply_topics, load_topics
 from streamproc.settings import Settings
 
-from .harness import RULES, Process, differences, latest, oracle, produce, read_topic, settled, workload
-from .rules import apply_rules
+from .harness import RULES, Process, apply_config, differences, latest, oracle, produce, read_topic, settled, workload
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -26,7 +26,7 @@ SESSION_S = 3.0
 async def faulty(broker: str, new_settings: Callable[..., Settings]) -> Settings:
     settings = new_settings(kafka=broker, session_timeout=SESSION_S, commit_interval=0.5)
     await apply_topics(settings, load_topics(settings))
-    await apply_rules(settings, RULES)
+    await apply_config(settings, RULES)
     return settings
 
 
@@ -87,4 +87,4 @@ async def test_a_paused_worker_that_wakes_up_changes_nothing(faulty: Settings, t
 
 def latest_uncommitted(records: list[object]) -> dict[str, dict[str, object]]:
     """As `latest`, for a reader that sees aborted records too: they may repeat a revision, never invent one."""
-    return latest(sorted(records, key=lambda r: (r.partition, __import__("orjson").loads(r.value)["revision"])))
+    return latest(sorted(records, key=lambda record: orjson.loads(record.value)["revision"]))
