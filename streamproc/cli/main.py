@@ -64,6 +64,7 @@ class LazyGroup(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
             module = importlib.import_module(f"streamproc.cli.{GROUPS[name].module}")
+            module.app._add_completion = False  # its options would crowd the help of every group
             command = built(module.app)
             command.name = name
         return name, command, rest
@@ -123,7 +124,8 @@ def run(arguments: list[str] | None = None) -> int:
 def _usage(error: Any) -> int:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
-        print(context.get_help() if context is not None else error.format_message())
+        if error.format_message():  # empty when the help was printed in the making of the error
+            print(error.format_message())
         return 2
     path = context.command_path if context is not None else PROGRAM
     message = " ".join(error.format_message().split())
