@@ -40,7 +40,7 @@ def parse_json(value: bytes | None) -> Any:
 def check_depth(doc: Any) -> None:
     """Raise EventError ``too_deep`` when ``doc`` nests more than ``MAX_LEVELS`` levels."""
     level = [doc]
-    for _ in range(MAX_LEVELS + 1):
+    for _ in range(MAX_LEVELS):
         level = [
             child
             for node in level
