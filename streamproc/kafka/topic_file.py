@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 import streamproc
 from streamproc.settings import Settings, SettingsError
+from streamproc.sources.registry import FORMATS, unknown_format
 
 FILE = "topics.yaml"
 FOREVER = -1
@@ -120,9 +121,7 @@ def declared_topics(settings: Settings) -> list[TopicSpec]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(
-            f"STREAMPROC_TOPICS_FILE: {str(path)!r} cannot be read: {error.strerror}"
-        ) from None
+        raise SettingsError(f"STREAMPROC_TOPICS_FILE: {str(path)!r} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     try:
@@ -131,6 +130,9 @@ def declared_topics(settings: Settings) -> list[TopicSpec]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"{path}: {where}: {first.get('input')!r}: {first['msg']}") from None
+    for name, topic in form.topics.items():
+        if topic.format is not None and topic.format not in FORMATS:
+            raise SettingsError(f"{path}: topics.{name}.format: {unknown_format(topic.format)}")
     specs = [_spec(name, topic, settings) for name, topic in _with_overlay(form, settings, path).items()]
     _check_groups(specs, path)
     return specs
@@ -149,9 +151,7 @@ def _with_overlay(form: _File, settings: Settings, path: Path) -> dict[str, _Top
     environment = form.environments.get(settings.environment)
     if environment is None:
         known = ", ".join(sorted(form.environments)) or "none"
-        raise SettingsError(
-            f"STREAMPROC_ENVIRONMENT: {settings.environment!r} is not in {path} (which has: {known})"
-        )
+        raise SettingsError(f"STREAMPROC_ENVIRONMENT: {settings.environment!r} is not in {path} (which has: {known})")
     for name in environment.topics:
         if name not in form.topics:
             raise SettingsError(f"{path}: environments.{settings.environment}: {name!r} is not a topic")

@@ -15,6 +15,7 @@ from streamproc.kafka.topic_file import TopicSpec, declared_topics
 from streamproc.settings import Settings
 
 __all__ = [
+    "Applied",
     "Difference",
     "Finding",
     "TopicMismatchError",
@@ -23,6 +24,7 @@ __all__ = [
     "apply_topics",
     "check_topics",
     "compare",
+    "differences",
     "load_topics",
 ]
 

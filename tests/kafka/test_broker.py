@@ -28,13 +28,14 @@ from streamproc.settings import Settings
 NewSettings = Callable[..., Settings]
 
 RUN_A_BROKER = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from streamproc.kafka.broker.resolve import start_broker
 from streamproc.settings import Settings
 broker = start_broker(Settings(broker="java", data_dir=Path(sys.argv[1]), broker_jars=Path(sys.argv[2])))
 print(broker.kind, broker.bootstrap, flush=True)
-time.sleep(600)
+os.fork()  # the fork holds our end of the launcher's pipe, and outlives us
+time.sleep(30)
 """
 
 
@@ -87,18 +88,16 @@ async def test_records_and_the_cluster_survive_a_restart(own: Settings) -> None:
 
 @pytest.mark.broker
 @pytest.mark.slow
-def test_the_broker_ends_with_its_parent_even_by_sigkill(
-    own: Settings, parent: subprocess.Popen[str]
-) -> None:
+def test_the_broker_ends_with_its_parent_even_by_sigkill(own: Settings, parent: subprocess.Popen[str]) -> None:
     bootstrap = _told(parent)
     family = psutil.Process(parent.pid).children(recursive=True)
-    assert any("java" in process.name() for process in family)
+    broker = [process for process in family if "java" in process.name() or _is_launcher(process)]
+    assert len(broker) == 2
 
     parent.send_signal(signal.SIGKILL)
     parent.wait(10)
-    gone, alive = psutil.wait_procs(family, timeout=20)
+    _, alive = psutil.wait_procs(broker, timeout=20)
     assert not alive, "the broker outlived the process that started it"
-    assert len(gone) >= 2
     assert not own.bootstrap_file.exists()
     assert not answers(*_address(bootstrap))
     with open_broker(own) as again:
@@ -109,7 +108,7 @@ def test_the_broker_ends_with_its_parent_even_by_sigkill(
 @pytest.mark.slow
 def test_the_broker_ends_with_its_launcher(parent: subprocess.Popen[str]) -> None:
     _told(parent)
-    (launcher,) = psutil.Process(parent.pid).children()
+    launcher = next(filter(_is_launcher, psutil.Process(parent.pid).children()))
     (java,) = launcher.children()
     launcher.send_signal(signal.SIGKILL)
     psutil.wait_procs([java], timeout=20)
@@ -199,9 +198,7 @@ def test_java_must_be_new_enough(
             find_java()
 
 
-def test_cached_jars_need_no_maven(
-    new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_cached_jars_need_no_maven(new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = new_settings(broker_jars=tmp_path / "cache")
     directory = jar_directory(settings)
     directory.mkdir(parents=True)
@@ -234,6 +231,15 @@ def test_a_docker_engine_that_does_not_answer_is_given_up_quickly(
     assert time.monotonic() - started < 10
 
 
+def test_a_broker_in_docker_is_set_up_as_one_under_java() -> None:
+    environment = docker.environment(5000)
+    assert environment["KAFKA_ADVERTISED_LISTENERS"] == "PLAINTEXT://127.0.0.1:5000"
+    assert environment["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+    assert environment["KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"] == "1"
+    assert "4.1" in docker.IMAGE
+    assert f"<version>{docker.IMAGE.rpartition(':')[2]}</version>" in jars.POM.read_text()
+
+
 def test_docker_is_not_asked_once_java_holds_the_records(
     new_settings: NewSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +265,10 @@ def _told(process: subprocess.Popen[str]) -> str:
     kind, bootstrap = process.stdout.readline().split()
     assert kind == "java"
     return bootstrap
+
+
+def _is_launcher(process: psutil.Process) -> bool:
+    return any(part.endswith("launcher.py") for part in process.cmdline())
 
 
 def _address(bootstrap: str) -> tuple[str, int]:

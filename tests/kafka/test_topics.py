@@ -48,9 +48,7 @@ def test_the_declaration_is_what_the_design_says(new_settings: NewSettings) -> N
     assert topics["config"].partitions == 1
     assert [spec.name for spec in topics.sources] == ["events"]
     assert topics["dead-letters"].max_message_bytes > max(spec.max_message_bytes for spec in topics.sources)
-    together = [
-        {spec.name for spec in topics.co_partitioned(group)} for group in ("detect", "notify", "deliver")
-    ]
+    together = [{spec.name for spec in topics.co_partitioned(group)} for group in ("detect", "notify", "deliver")]
     assert together == [
         {"signals", "detectors-changelog"},
         {"alerts", "notify-state-changelog", "deliveries"},
@@ -67,9 +65,7 @@ def test_co_partitioned_topics_have_equal_counts_in_every_environment(
         assert len({spec.partitions for spec in topics.co_partitioned(group)}) == 1
 
 
-def test_an_environment_changes_partitions_replication_and_retention(
-    new_settings: NewSettings, tmp_path: Path
-) -> None:
+def test_an_environment_changes_partitions_replication_and_retention(new_settings: NewSettings, tmp_path: Path) -> None:
     content = yaml.safe_load(yaml.safe_dump(_small_file()))
     content["environments"] = {
         "site": {"defaults": {"replication": 3}, "topics": {"in": {"partitions": 9, "retention": "2h"}}}
@@ -86,6 +82,7 @@ def test_an_environment_changes_partitions_replication_and_retention(
         ({"partitions": 0}, "topics.in.partitions: 0"),
         ({"cleanup": "burn"}, "topics.in.cleanup: 'burn'"),
         ({"colour": "red"}, "topics.in.colour: 'red'"),
+        ({"format": "cloudtrial"}, "topics.in.format: 'cloudtrial' is not a format"),
         ({"co_partition": "pair", "partitions": 3}, "other has 1 partitions and in 3"),
     ],
 )
@@ -98,6 +95,17 @@ def test_a_bad_file_is_one_line_that_says_where(
         load_topics(new_settings(topics_file=_write(tmp_path, content)))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_further_sources_have_a_format_and_may_fix_the_tenant(new_settings: NewSettings, tmp_path: Path) -> None:
+    content = _small_file()
+    content["topics"]["in"] |= {"format": "event"}
+    content["topics"]["other"] |= {"format": "cloudtrail", "tenant": "acme"}
+    topics = load_topics(new_settings(topics_file=_write(tmp_path, content)))
+    assert [(spec.name, spec.format, spec.tenant) for spec in topics.sources] == [
+        ("in", "event", None),
+        ("other", "cloudtrail", "acme"),
+    ]
 
 
 def test_an_unknown_environment_names_the_known_ones(new_settings: NewSettings) -> None:

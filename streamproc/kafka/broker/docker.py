@@ -15,7 +15,14 @@ from typing import Any
 
 from streamproc.kafka.broker.jars import Progress
 from streamproc.kafka.broker.java import BrokerStartError, SharedBroker, running_broker
-from streamproc.kafka.broker.launcher import START_SECONDS, answers, free_port, is_free
+from streamproc.kafka.broker.launcher import (
+    BROKER_SETTINGS,
+    START_SECONDS,
+    STOP_SECONDS,
+    answers,
+    free_port,
+    is_free,
+)
 from streamproc.settings import Settings
 
 IMAGE = "apache/kafka:4.1.0"
@@ -54,19 +61,7 @@ def environment(port: int) -> dict[str, str]:
         "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
         "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
         "KAFKA_LOG_DIRS": "/var/lib/kafka/data",
-        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
-        "KAFKA_MESSAGE_MAX_BYTES": "2097152",
-        "KAFKA_REPLICA_FETCH_MAX_BYTES": "2097152",
-        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
-        "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "8",
-        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
-        "KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS": "8",
-        "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR": "1",
-        "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
-        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
-        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
-        "KAFKA_LOG_CLEANER_DEDUPE_BUFFER_SIZE": "16777216",
+        **{f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in BROKER_SETTINGS.items()},
         "KAFKA_HEAP_OPTS": "-Xms64m -Xmx512m",
     }
 
@@ -88,9 +83,10 @@ class DockerBroker:
         return answers(host, int(port))
 
     def stop(self) -> None:
-        """Remove the container; its volume stays."""
+        """Stop the broker cleanly and remove its container; the volume stays."""
         self._settings.bootstrap_file.unlink(missing_ok=True)
         try:
+            self._container.get_wrapped_container().stop(timeout=int(STOP_SECONDS))
             self._container.stop(delete_volume=False)
         finally:
             os.close(self._lock)
@@ -135,7 +131,7 @@ def _start(settings: Settings, progress: Progress, lock: int) -> DockerBroker:
     container = DockerContainer(IMAGE).with_volume_mapping(volume, "/var/lib/kafka/data", "rw")
     for name, value in environment(port).items():
         container = container.with_env(name, value)
-    container.ports[_PORT] = ("127.0.0.1", port)  # with_bind_ports would open it to the network
+    container.ports[f"{_PORT}/tcp"] = ("127.0.0.1", port)  # with_bind_ports would open it to the network
     progress(f"Starting {IMAGE} in Docker (the first time its image is fetched)")
     try:
         container.start()

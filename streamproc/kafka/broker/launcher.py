@@ -36,7 +36,29 @@ _LOG_LIMIT = 10 << 20
 _PR_SET_PDEATHSIG = 1
 _METADATA, _METADATA_VERSION = 3, 1
 
-_PROPERTIES = """\
+BROKER_SETTINGS = {
+    "auto.create.topics.enable": "false",
+    "message.max.bytes": "2097152",
+    "replica.fetch.max.bytes": "2097152",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "background.threads": "2",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "8",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "8",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "log.cleaner.enable": "true",
+    "log.cleaner.dedupe.buffer.size": "16777216",
+    "log.segment.delete.delay.ms": "10000",
+}
+"""What a small broker alone needs, wherever it runs: no replicas, little memory, quick groups."""
+
+_LISTENING = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
@@ -45,25 +67,6 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={log_dir}
-auto.create.topics.enable=false
-message.max.bytes=2097152
-replica.fetch.max.bytes=2097152
-num.network.threads=2
-num.io.threads=4
-num.recovery.threads.per.data.dir=2
-background.threads=2
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=8
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
-log.cleaner.enable=true
-log.cleaner.dedupe.buffer.size=16777216
-log.segment.delete.delay.ms=10000
 """
 
 
@@ -151,10 +154,9 @@ class Launcher:
         for attempt in range(3):
             port, controller = self._port(attempt), free_port()
             properties = self.directory / "server.properties"
-            _write(
-                properties,
-                _PROPERTIES.format(port=port, controller=controller, log_dir=_escaped(str(log_dir))),
-            )
+            settings = "".join(f"{name}={value}\n" for name, value in BROKER_SETTINGS.items())
+            listening = _LISTENING.format(port=port, controller=controller, log_dir=_escaped(str(log_dir)))
+            _write(properties, listening + settings)
             with log.open("ab") as output:
                 self._format(properties, log_dir, output)
                 self.broker = subprocess.Popen(  # noqa: S603  # as ordered by our parent
@@ -266,9 +268,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _escaped(value: str) -> str:
-    return "".join(
-        "\\\\" if char == "\\" else char if char.isascii() else f"\\u{ord(char):04x}" for char in value
-    )
+    return "".join("\\\\" if char == "\\" else char if char.isascii() else f"\\u{ord(char):04x}" for char in value)
 
 
 def _tail(log: Path) -> list[str]:
