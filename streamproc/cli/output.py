@@ -26,10 +26,12 @@ def print_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], as_jso
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in columns:
+        # a terminal has little width for columns that say nothing
+        shown = [column for column in columns if not rows or any(_cell(row.get(column)) for row in rows)]
+        for column in shown:
             table.add_column(column.replace("_", " "), overflow="fold")
         for row in rows:
-            table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+            table.add_row(*(Text(_cell(row.get(column))) for column in shown))
         Console().print(table)
     else:
         print("\t".join(columns))
