@@ -221,8 +221,7 @@ class Decoder:
     ) -> Event:
         time, changed = canonicalise(doc, default_id, arrival, tenant)
         raw = _bounded(doc) if changed or value.startswith(BOM) else value
-        if tenant is None or tenant == self._tenant:
-            _remember(self._tenants, doc["tenant_id"])
+        _remember(self._tenants, doc["tenant_id"])  # of a fixed tenant, no other gets here
         _remember(self._actions, doc["action"])
         return _event(doc, time, arrival, raw, place)
 

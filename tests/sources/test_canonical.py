@@ -23,6 +23,7 @@ CANONICAL = {
 
 def decode(doc, tenant=None, **options):
     [event] = Decoder("events", tenant=tenant, **options).decode(orjson.dumps(doc), 2, 7, ARRIVAL)
+    assert orjson.loads(event.raw) == event.doc
     return event
 
 
@@ -118,8 +119,9 @@ def test_a_numeric_tenant_is_text():
     ],
 )
 def test_outcomes_are_mapped_and_the_word_is_kept(word, outcome):
-    doc = decode({**MINIMAL, "outcome": word}).doc
-    assert (doc["outcome"], doc["outcome_raw"]) == (outcome, word)
+    for base in (MINIMAL, CANONICAL):
+        doc = decode({**base, "outcome": word}).doc
+        assert (doc["outcome"], doc["outcome_raw"]) == (outcome, word)
 
 
 @pytest.mark.parametrize("outcome", ["success", "failure", "denied", "unknown"])
