@@ -168,6 +168,9 @@ def affected_assets(event: dict[str, Any] | None) -> list[dict[str, Any]]:
     return assets
 
 
+_CORE = ("id", "tenant_id", "action", "outcome", "event_time", "source")
+
+
 def fitted(raw: bytes, limit: int = MAX_EVENT_BYTES) -> bytes:
     """The event document, cut to at most `limit` bytes: first its `raw` original, then all but its core fields."""
     if len(raw) <= limit:
@@ -179,13 +182,9 @@ def fitted(raw: bytes, limit: int = MAX_EVENT_BYTES) -> bytes:
     cut = orjson.dumps(doc)
     if len(cut) <= limit:
         return cut
-    core = {name: doc[name] for name in ("id", "tenant_id", "action", "outcome", "event_time", "source") if name in doc}
-    actor = doc.get("actor")
-    if isinstance(actor, dict):
-        core["actor"] = {name: str(actor[name])[:512] for name in ("id", "type", "email", "ip") if actor.get(name)}
-    resource = doc.get("resource")
-    if isinstance(resource, dict):
-        core["resource"] = {name: str(resource[name])[:512] for name in ("id", "type") if resource.get(name)}
-    return orjson.dumps(
-        {**{k: v if k == "actor" or k == "resource" else str(v)[:512] for k, v in core.items()}, "truncated": True}
-    )
+    core: dict[str, Any] = {name: str(doc[name])[:512] for name in _CORE if name in doc}
+    for name, parts in (("actor", ("id", "type", "email", "ip")), ("resource", ("id", "type"))):
+        whole = doc.get(name)
+        if isinstance(whole, dict):
+            core[name] = {part: str(whole[part])[:512] for part in parts if whole.get(part)}
+    return orjson.dumps({**core, "truncated": True})

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 OpenLane = Callable[[int], Awaitable[Lane]]
 
 
-class LaneApp(SliceApp):  # type: ignore[misc]  # faust ships no types
+class LaneApp(SliceApp):
     """A Faust app whose agents hand slices to lanes.
 
     `lanes_for` says, per topic, which function opens a lane for a partition; topics that share a function and a

@@ -31,12 +31,12 @@ class Child:
         self.command = command
         self._environment = {**os.environ, **environment, SUPERVISED: "1"}
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self.stopping = False
         self._failures = 0
 
     async def run(self) -> int:
         """Keep the child running until `stop`; answers an exit status that starting again cannot mend, or 0."""
-        while not self._stopping:
+        while not self.stopping:
             started = time.monotonic()
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -49,7 +49,7 @@ class Child:
                 start_new_session=True,
             )
             status = await self._process.wait()
-            if self._stopping:
+            if self.stopping:
                 break
             if status in SETTINGS_ERRORS:
                 return status
@@ -61,7 +61,7 @@ class Child:
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL after `STOP_S`: nothing is lost by it, a batch is repeated at the next start."""
-        self._stopping = True
+        self.stopping = True
         process = self._process
         if process is None or process.returncode is not None:
             return
