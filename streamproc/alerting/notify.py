@@ -92,13 +92,12 @@ class _Case:
         return Reason.SILENCE if self.alert["status"] == "suppressed" else None
 
     def names(self, purpose: Purpose) -> tuple[str, ...]:
-        """What a notification goes by in `events` filters."""
-        compliance = purpose in (Purpose.TRIGGERED, Purpose.UPDATED) and self.alert["rule"].get("type") == "compliance"
-        return (
-            EVENT_TYPES[purpose],
-            *(("alert.updated",) if purpose is Purpose.UPDATED else ()),
-            *(("compliance.check.failed",) if compliance else ()),
-        )
+        """What a notification goes by in `events` filters: a further trigger is also an update."""
+        if purpose not in (Purpose.TRIGGERED, Purpose.UPDATED):
+            return (EVENT_TYPES[purpose],)
+        further = ("alert.updated",) if self.before.revision else ()
+        compliance = ("compliance.check.failed",) if self.alert["rule"].get("type") == "compliance" else ()
+        return (EVENT_TYPES[purpose], *further, *compliance)
 
     def purpose_for(self, channel: ChannelSettings, notice: Purpose | None) -> Purpose:
         """A trigger is an update to a channel that was told of the alert before."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from streamproc.model.channel import parse_channel, parse_webhook
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings
-from streamproc.model.document import DocumentError
 
 
 class NotifyingRule(Protocol):
@@ -37,9 +36,10 @@ class Record(Protocol):
     def id(self) -> str: ...
     @property
     def revision(self) -> int: ...
-    @property
-    def spec(self) -> Mapping[str, Any]: ...
+    def document(self) -> dict[str, Any]: ...
 
+
+Kept = TypeVar("Kept", bound=Record)
 
 _PARSERS = {"channel": parse_channel, "webhook": parse_webhook}
 
@@ -50,14 +50,20 @@ class ChannelBook:
 
     by_ref: Mapping[tuple[str, ChannelRef], ChannelSettings] = field(default_factory=dict)
     by_type: Mapping[tuple[str, str], tuple[ChannelSettings, ...]] = field(default_factory=dict)
-    problems: Mapping[tuple[str, ChannelRef], DocumentError] = field(default_factory=dict)
+    problems: Mapping[tuple[str, ChannelRef], ValueError] = field(default_factory=dict)
     revisions: Mapping[tuple[str, ChannelRef], int] = field(default_factory=dict)
 
-    def fold(self, records: Iterable[Record]) -> ChannelBook:
-        """The book of exactly these records (other kinds are ignored); what has not changed is not parsed again."""
+    def fold(
+        self, records: Iterable[Kept], clear: Callable[[Kept], Mapping[str, Any]] | None = None
+    ) -> ChannelBook:
+        """The book of exactly these records (other kinds are ignored); what has not changed is not parsed again.
+
+        `clear` gives a record's document with its secrets in the clear, or raises ValueError; by default the
+        document as it is.
+        """
         by_ref: dict[tuple[str, ChannelRef], ChannelSettings] = {}
         by_type: dict[tuple[str, str], list[ChannelSettings]] = {}
-        problems: dict[tuple[str, ChannelRef], DocumentError] = {}
+        problems: dict[tuple[str, ChannelRef], ValueError] = {}
         revisions: dict[tuple[str, ChannelRef], int] = {}
         for record in records:
             if record.kind not in _PARSERS:
@@ -68,10 +74,8 @@ class ChannelBook:
                 by_ref[key] = self.by_ref[key]
             else:
                 try:
-                    by_ref[key] = _PARSERS[record.kind](
-                        {"kind": record.kind, **record.spec, "tenant_id": record.tenant, "id": record.id}
-                    )
-                except DocumentError as error:
+                    by_ref[key] = _PARSERS[record.kind](clear(record) if clear else record.document())
+                except ValueError as error:
                     problems[key] = error
                     continue
             if record.kind == "channel":

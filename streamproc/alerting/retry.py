@@ -133,7 +133,7 @@ def decide(attempts: int, outcome: Outcome, now: int, schedule: Schedule, rng: R
     if outcome.retry_after is not None and outcome.retry_after > 0:
         asked = min(outcome.retry_after * 1000, MAX_RETRY_AFTER_MS)
         wait = max(wait, min(asked * rng.uniform(1, 1 + JITTER), MAX_RETRY_AFTER_MS))
-    return RetryAt(now + math.ceil(wait))
+    return RetryAt(now + round(wait))
 
 
 def retry_after_seconds(header: str | None, now_seconds: float) -> float | None:
