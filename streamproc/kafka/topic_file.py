@@ -84,7 +84,7 @@ class _Topic(_Form):
     about: str = ""
     partitions: Count
     replication: Count = 1
-    cleanup: Literal["delete", "compact"]
+    cleanup: Literal["delete", "compact", "compact,delete"]
     retention: Retention
     max_message: Size
     timestamp: Literal["create", "append"]

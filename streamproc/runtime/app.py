@@ -112,6 +112,11 @@ class LaneApp(SliceApp):
             if lane is not None:  # None: given up meanwhile; whoever has it now reads it again
                 await lane.deliver(event)
 
+    def deliver_from(self, name: str, *topics: str) -> None:
+        """Add an agent that hands what these topics bring to their lanes."""
+        channel = self.topic(*topics, key_serializer="raw", value_serializer="raw", value_type=None)
+        self.agent(channel, name=name)(self.deliver)
+
     async def on_stop(self) -> None:
         """Bring lanes to an end before Faust stops its consumer, so that the last commit covers them."""
         self.ready = False
@@ -123,6 +128,16 @@ class LaneApp(SliceApp):
             except TimeoutError:
                 log.warning("commit.slow", next="the last batch is repeated at the next start, and recognised")
         await super().on_stop()
+
+
+async def until_stopped(app: LaneApp, stop: asyncio.Event) -> None:
+    """Wait for the signal to stop, or for the app to fail or crash."""
+    waits = [asyncio.create_task(w) for w in (stop.wait(), app.failed.wait(), app.wait_until_stopped())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    if app.crashed and app.failure is None:
+        app.failure = app.crash_reason or RuntimeError("the Faust app crashed")
 
 
 def instance_dir(settings: Settings, process: str) -> tuple[Path, Any]:

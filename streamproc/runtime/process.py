@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,10 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
     itself over in place, with the same arguments and process id, and joins as a new member.
     """
     uvloop.install()
+    # Batches make many short-lived objects and no cycles: the default thresholds spend a third of a decoder's time
+    # looking for some (measured: 7.0 µs an event, 4.0 with these).
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
     async def guarded() -> BaseException | None:
         stop = asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -31,12 +32,12 @@ class Child:
         self.command = command
         self._environment = {**os.environ, **environment, SUPERVISED: "1"}
         self._process: asyncio.subprocess.Process | None = None
-        self.stopping = False
+        self._stop = asyncio.Event()
         self._failures = 0
 
     async def run(self) -> int:
         """Keep the child running until `stop`; answers an exit status that starting again cannot mend, or 0."""
-        while not self.stopping:
+        while not self._stop.is_set():
             started = time.monotonic()
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -49,19 +50,20 @@ class Child:
                 start_new_session=True,
             )
             status = await self._process.wait()
-            if self.stopping:
+            if self._stop.is_set():
                 break
             if status in SETTINGS_ERRORS:
                 return status
             self._failures = 0 if time.monotonic() - started > STEADY_S else self._failures + 1
             pause = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
             log.error("child.ended", child=self.command, status=status, next=f"starting again in {pause:g} s")
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), pause)
         return 0
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL after `STOP_S`: nothing is lost by it, a batch is repeated at the next start."""
-        self.stopping = True
+        self._stop.set()
         process = self._process
         if process is None or process.returncode is not None:
             return

@@ -14,7 +14,7 @@ from streamproc.kafka.ledger import LedgerSettings
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topics import check_topics, load_topics
-from streamproc.runtime.app import LaneApp, instance_dir
+from streamproc.runtime.app import LaneApp, instance_dir, until_stopped
 from streamproc.runtime.detect import Detect
 from streamproc.runtime.health import HealthSite
 from streamproc.runtime.route import Route
@@ -59,12 +59,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         for spec in topics.sources:
             app.openers[spec.topic] = partial(route.open_lane, spec.topic)
         app.openers[detect.signals.topic] = detect.open_lane
-        sources = app.topic(
-            *(spec.topic for spec in topics.sources), key_serializer="raw", value_serializer="raw", value_type=None
-        )
-        signals = app.topic(detect.signals.topic, key_serializer="raw", value_serializer="raw", value_type=None)
-        app.agent(sources, name="route")(app.deliver)
-        app.agent(signals, name="detect")(app.deliver)
+        app.deliver_from("route", *(spec.topic for spec in topics.sources))
+        app.deliver_from("detect", detect.signals.topic)
         started = True
         await site.start()
         log.info(
@@ -76,7 +72,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         ticker.add_done_callback(
             lambda task: None if task.cancelled() else app.fail(task.exception() or RuntimeError("ticks ended"))
         )
-        await _until(app, stop)
+        await until_stopped(app, stop)
     finally:
         if ticker is not None:
             ticker.cancel()
@@ -95,13 +91,3 @@ def _watch(tailer: ConfigTailer) -> None:
 
     export(tailer.snapshot)
     tailer.subscribe(export)
-
-
-async def _until(app: LaneApp, stop: asyncio.Event) -> None:
-    """Wait for the signal to stop, or for the app to fail or crash."""
-    waits = [asyncio.create_task(w) for w in (stop.wait(), app.failed.wait(), app.wait_until_stopped())]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
-    if app.crashed and app.failure is None:
-        app.failure = app.crash_reason or RuntimeError("the Faust app crashed")

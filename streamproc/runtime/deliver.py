@@ -1,0 +1,259 @@
+"""The `deliver` agent: notifications in, attempts out, what became of them to `deliveries`.
+
+A notification is acknowledged once it stands in the `outbox` table; from there it is attempted, again and again if
+need be, also after a restart or by another process. Attempts run side by side; their results are written in one
+transaction at a time, so that a busy partition writes many at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from streamproc import metrics
+from streamproc.alerting.outbox import Outbox, Terms
+from streamproc.alerting.outbox_entry import Effects, Entry
+from streamproc.alerting.recipients import Lookup
+from streamproc.channels.registry import Transports
+from streamproc.kafka.dead_letter import DeadLetter
+from streamproc.kafka.ledger import Ledger, LedgerSettings, Output
+from streamproc.kafka.partition import partition_by
+from streamproc.kafka.producer import AwaitedProducer
+from streamproc.kafka.topics import Topics
+from streamproc.model.channel_settings import ChannelRef
+from streamproc.model.delivery import Delivery, DeliveryState
+from streamproc.model.notification import Notification
+from streamproc.runtime.app import LaneApp
+from streamproc.runtime.lane import Lane, Slice
+
+log = structlog.get_logger(__name__)
+
+ENTRY = b"o"
+SWEEP_S = 60.0
+MAX_ATTEMPTS = 512
+"""Attempts under way at once per partition, over all channels."""
+
+Disable = Callable[[str, ChannelRef], None]
+
+
+def timer_of(key: bytes, value: bytes) -> int | None:
+    """The outbox keeps its own time in memory."""
+    return None
+
+
+class Deliver:
+    """One per process; `open_lane` is called per partition of `notifications`."""
+
+    def __init__(
+        self,
+        app: LaneApp,
+        lookup: Lookup,
+        transports: Transports,
+        producer: AwaitedProducer,
+        topics: Topics,
+        ledgers: LedgerSettings,
+        directory: Path,
+        disable: Disable,
+    ) -> None:
+        self._app = app
+        self._ledgers = ledgers
+        self._directory = directory
+        self.lookup = lookup
+        self.transports = transports
+        self.producer = producer
+        self.disable = disable
+        self.notifications, self.deliveries = topics["notifications"], topics["deliveries"]
+        self._changelog = topics["outbox-changelog"]
+        self.rng = random.Random()
+
+    async def open_lane(self, partition: int) -> Lane:
+        """Take the partition over, restore its outbox and go on with it."""
+        ledger = Ledger(
+            self._ledgers,
+            self._changelog.topic,
+            partition,
+            self._directory / "outbox" / str(partition),
+            timer_of,
+        )
+        try:
+            await ledger.open()
+            worker = DeliverPartition(self, ledger, self._app.fail)
+        except BaseException:
+            await ledger.close()
+            raise
+        return Lane(f"deliver {partition}", worker.work, self._app.fail, worker.close)
+
+    def terms(self, notification: Notification) -> Terms:
+        """How a notification's channel is treated, by its settings of now."""
+        return Terms.of(self.lookup.channels.get(notification.tenant, notification.channel))
+
+    def output(self, delivery: Delivery) -> Output:
+        """A record for the `deliveries` topic."""
+        spec = self.deliveries
+        return Output(
+            spec.topic, partition_by(delivery.tenant, spec.partitions), delivery.id.encode(), delivery.encode()
+        )
+
+
+class DeliverPartition:
+    """The outbox of one partition, and the attempts that it asks for."""
+
+    def __init__(self, deliver: Deliver, ledger: Ledger, fail: Callable[[BaseException], None]) -> None:
+        self._deliver = deliver
+        self._ledger = ledger
+        self._fail = fail
+        self._topic = deliver.notifications.topic
+        self._position = ledger.position(self._topic)
+        stored = ((key[1:], value) for key, value in ledger.table.items(ENTRY))
+        self._outbox, effects = Outbox.restored(stored, deliver.terms, _now())
+        self._effects = effects
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._writing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._written = asyncio.Event()
+        self._tasks = [asyncio.create_task(self._guarded(run)) for run in (self._attempt_due, self._sweep, self._log)]
+        self._wake.set()
+        self._written.set()
+
+    # taking over
+
+    async def work(self, slices: list[Slice]) -> None:
+        """Put notifications into the outbox; returns when they stand in the changelog."""
+        letters: list[DeadLetter] = []
+        for _, records in slices:
+            for record in records:
+                if record.offset < self._position or record.value is None:
+                    continue
+                try:
+                    notification = Notification.decode(record.value)
+                except ValueError as error:
+                    letters.append(self._letter(record, error))
+                    continue
+                self._merge(self._outbox.add(notification, _now()))
+            if records:
+                self._position = max(self._position, records[-1].offset + 1)
+        if letters:
+            await self._deliver.producer.bury(letters)
+        await self._write()
+        self._wake.set()
+
+    # writing
+
+    def _merge(self, effects: Effects) -> None:
+        """Add to what the next transaction writes; a later put or delete of a key replaces an earlier one."""
+        mine = self._effects
+        mine.records += effects.records
+        for key, value in effects.puts.items():
+            mine.deletes.discard(key)
+            mine.puts[key] = value
+        for key in effects.deletes:
+            mine.puts.pop(key, None)
+            mine.deletes.add(key)
+        mine.disabled += effects.disabled
+
+    async def _write(self) -> None:
+        async with self._writing:
+            effects, self._effects = self._effects, Effects()
+            if not (effects.records or effects.puts or effects.deletes):
+                return
+            started = time.perf_counter()
+            puts: dict[bytes, bytes | None] = {ENTRY + key: value for key, value in effects.puts.items()}
+            puts.update((ENTRY + key, None) for key in effects.deletes)
+            outputs = [self._deliver.output(delivery) for delivery in effects.records]
+            await self._ledger.commit(puts, (), (), outputs, {self._topic: self._position})
+            metrics.COMMIT_SECONDS.labels("outbox").observe(time.perf_counter() - started)
+        for tenant, channel in effects.disabled:
+            self._deliver.disable(tenant, channel)
+
+    async def _log(self) -> None:
+        """Write the results of attempts, as many as came while the last were written."""
+        while True:
+            self._written.clear()
+            if self._effects.records or self._effects.puts or self._effects.deletes:
+                await self._write()
+            else:
+                await self._written.wait()
+
+    # attempting
+
+    async def _attempt_due(self) -> None:
+        """Start what is due, whenever something may have become due."""
+        while True:
+            self._wake.clear()
+            room = MAX_ATTEMPTS - len(self._attempts)
+            for entry in self._outbox.due(_now(), room) if room > 0 else ():
+                task = asyncio.create_task(self._guarded(lambda entry=entry: self._attempt(entry)))  # type: ignore[misc]
+                self._attempts.add(task)
+                task.add_done_callback(self._attempts.discard)
+            metrics.OUTSTANDING.set(len(self._outbox))
+            next_due = self._outbox.next_due()
+            pause = None if next_due is None or room <= 0 else max(0.0, (next_due - _now()) / 1000)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+
+    async def _attempt(self, entry: Entry) -> None:
+        notification = entry.notification
+        channel = self._deliver.lookup.channels.get(notification.tenant, notification.channel)
+        outcome = await self._deliver.transports.send(notification, channel)
+        now = _now()
+        effects = self._outbox.finished(entry.id, outcome, now, self._deliver.rng)
+        kind = notification.channel.config if channel is None else channel.transport
+        metrics.ATTEMPTS.labels(kind, str(outcome.kind)).inc()
+        metrics.ATTEMPT_SECONDS.labels(kind).observe(outcome.latency_ms / 1000)
+        for delivery in effects.records:
+            if delivery.id == entry.id and delivery.state is DeliveryState.DELIVERED:
+                metrics.END_TO_END_SECONDS.observe(max(0, now - delivery.created_at) / 1000)
+        self._merge(effects)
+        self._written.set()
+        self._wake.set()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._merge(self._outbox.sweep(_now()))
+            self._written.set()
+
+    async def _guarded(self, run: Callable[[], Any]) -> None:
+        try:
+            await run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fail(error)
+
+    async def close(self) -> None:
+        """Cancel attempts and wait for their end; whoever has the partition next makes them again, same ids."""
+        running = [*self._tasks, *self._attempts]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        try:
+            await self._write()  # results that came in meanwhile
+        except Exception as error:
+            log.info("outbox.close", partition=self._ledger.partition, error=str(error))
+        await self._ledger.close()
+
+    def _letter(self, record: Any, error: ValueError) -> DeadLetter:
+        metrics.DEAD_LETTERS.labels("bad_notification").inc()
+        return DeadLetter(
+            self._topic,
+            self._ledger.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            "bad_notification",
+            str(error),
+            "deliver",
+        )
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,108 @@
+"""The delivery process: agents `notify` and `deliver` on one Faust app."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from streamproc.channels.http import Http
+from streamproc.channels.registry import Transports
+from streamproc.config.keyring import load_keyring
+from streamproc.kafka.client import client_options
+from streamproc.kafka.config_writer import ConfigWriter
+from streamproc.kafka.ledger import LedgerSettings
+from streamproc.kafka.producer import AwaitedProducer
+from streamproc.kafka.tailer import ConfigTailer
+from streamproc.kafka.topics import check_topics, load_topics
+from streamproc.model.channel_settings import ChannelRef
+from streamproc.model.times import iso
+from streamproc.runtime.app import LaneApp, instance_dir, until_stopped
+from streamproc.runtime.deliver import Deliver
+from streamproc.runtime.health import HealthSite
+from streamproc.runtime.lookup import ConfigLookup
+from streamproc.runtime.notify import Notify
+from streamproc.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+async def run_delivery(settings: Settings, stop: asyncio.Event) -> BaseException | None:
+    """Run until `stop` is set or something fails; answers the failure.
+
+    Raises TopicMismatchError before joining the group when the cluster's topics are not as declared.
+    """
+    topics = load_topics(settings)
+    await check_topics(settings, topics)
+    directory, lock = instance_dir(settings, "delivery")
+    client = client_options(settings)
+    deadline = settings.session_timeout * 0.8
+    tailer = ConfigTailer(settings)
+    dead = topics["dead-letters"]
+    producer = AwaitedProducer(client, deadline, dead.topic, dead.partitions)
+    app = LaneApp(settings, settings.group(settings.delivery_group))
+    lookup = ConfigLookup(tailer, load_keyring(settings))
+    disabling: set[asyncio.Task[None]] = set()
+
+    def disable(tenant: str, channel: ChannelRef) -> None:
+        task = asyncio.create_task(_disable(settings, tailer, tenant, channel))
+        disabling.add(task)
+        task.add_done_callback(disabling.discard)
+
+    def readiness() -> tuple[bool, dict[str, Any]]:
+        return app.ready, {
+            "assigned": sorted(f"{tp.topic}/{tp.partition}" for tp in app.lanes),
+            "config_offset": tailer.snapshot.offset,
+            "unusable_channels": [f"{tenant}/{ref}" for tenant, ref in lookup.channels.problems],
+        }
+
+    site = HealthSite(settings.delivery_http, readiness)
+    async with Http(allowed_networks=settings.allowed_networks) as http:
+        await tailer.start()
+        await producer.start()
+        try:
+            ledgers = LedgerSettings(client, deadline)
+            transports = Transports(http, os.environ)
+            notify = Notify(app, lookup, producer, topics, ledgers, directory)
+            deliver = Deliver(app, lookup, transports, producer, topics, ledgers, directory, disable)
+            # Alerts and deliveries of a partition feed one table, so one lane.
+            app.openers[notify.alerts.topic] = notify.open_lane
+            app.openers[notify.deliveries.topic] = notify.open_lane
+            app.openers[deliver.notifications.topic] = deliver.open_lane
+            app.deliver_from("notify", notify.alerts.topic, notify.deliveries.topic)
+            app.deliver_from("deliver", deliver.notifications.topic)
+            await site.start()
+            log.info("delivery.starting", health=f"http://{settings.delivery_http.host}:{site.port}/readyz")
+            await app.start()
+            await until_stopped(app, stop)
+        finally:
+            await app.stop()
+            await producer.stop()
+            await tailer.stop()
+            await site.stop()
+            lock.close()
+    return app.failure
+
+
+async def _disable(settings: Settings, tailer: ConfigTailer, tenant: str, channel: ChannelRef) -> None:
+    """An endpoint answered 410: it is switched off in the configuration, until somebody switches it on."""
+    record = tailer.snapshot.record(channel.config, tenant, channel.id)
+    if record is None or record.spec.get("enabled") is False:
+        return
+    off = replace(
+        record,
+        revision=record.revision + 1,
+        spec={**record.spec, "enabled": False},
+        updated_at=iso(int(time.time() * 1000)),
+        updated_by="streamproc: the endpoint answered 410 Gone",
+    )
+    try:
+        async with ConfigWriter(settings) as writer:
+            await writer.put([off])
+        log.warning("channel.disabled", tenant=tenant, channel=str(channel), reason="it answered 410 Gone")
+    except OSError as error:  # the next 410 asks again
+        log.warning("channel.disable_failed", tenant=tenant, channel=str(channel), error=str(error))

@@ -1,0 +1,49 @@
+"""What the delivery process knows of the configuration: rules, and channels with their secrets in the clear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from streamproc.alerting.recipients import ChannelBook, NotifyingRule
+from streamproc.config.keyring import Keyring
+from streamproc.config.record import ConfigRecord
+from streamproc.config.sealing import open_sealed
+from streamproc.config.snapshot import Snapshot
+from streamproc.kafka.tailer import ConfigTailer
+
+log = structlog.get_logger(__name__)
+
+
+class ConfigLookup:
+    """Follows the tailer; always as new as its snapshot. Secrets live in memory only, never in a snapshot."""
+
+    def __init__(self, tailer: ConfigTailer, keyring: Keyring) -> None:
+        self._tailer = tailer
+        self._keyring = keyring
+        self._folded: Snapshot | None = None
+        self._book = ChannelBook()
+
+    @property
+    def channels(self) -> ChannelBook:
+        """Every configured channel."""
+        snapshot = self._tailer.snapshot
+        if snapshot is not self._folded:
+            records = [record for kind in ("channel", "webhook") for record in snapshot.records(kind)]
+            before = set(self._book.problems)
+            self._book = self._book.fold(records, self._clear)
+            self._folded = snapshot
+            for key, problem in self._book.problems.items():
+                if key not in before:
+                    log.error("channel.unusable", tenant=key[0], channel=str(key[1]), error=str(problem))
+        return self._book
+
+    def rule(self, owner: str, rule_id: str) -> NotifyingRule | None:
+        """The rule as configured now, also when it is disabled; None when it is gone or cannot be read."""
+        compiled = self._tailer.snapshot.rule(owner, rule_id)
+        return None if compiled is None else compiled.rule
+
+    def _clear(self, record: ConfigRecord) -> Mapping[str, Any]:
+        return open_sealed(record, self._keyring)
