@@ -1,0 +1,169 @@
+"""One run of one contestant: start it, watch it drain the events, and say what that took."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from streamproc.bench.child import Child
+from streamproc.bench.cluster import Offsets
+from streamproc.bench.contestant import BenchError, Contestant, Entry, Place
+from streamproc.bench.oracle import Alerts, Verdict, compare
+from streamproc.bench.progress import Progress
+from streamproc.bench.usage import Sampler, Trace
+
+START_LIMIT_S = 180.0
+POLL_S = 0.1
+FIRST_POLL_S = 0.05
+
+Tell = Callable[[str, int, int], None]
+"""(what, events taken, of how many)"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run took, per million events where the name says so."""
+
+    contestant: str
+    events: int
+    startup_s: float
+    """From the process's start to the first record."""
+    wall_s: float
+    """From the first record to the last one, in any stage."""
+    drained_s: float
+    """From the first record until everything was committed."""
+    events_per_s: float
+    cpu_s_per_million: float
+    """User and system, of the whole process tree, from the first record until everything was committed."""
+    broker_cpu_s_per_million: float | None
+    rss_peak_mib: float
+    foreign_cores: float | None
+    """What other processes used meanwhile; None when the broker's share is not known."""
+    verdict: Verdict | None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def correct(self) -> bool:
+        return self.verdict is None or self.verdict.equal
+
+
+async def run_once(
+    contestant: Contestant, place: Place, wanted: Alerts, broker: int | None, limit_s: float, tell: Tell
+) -> RunResult:
+    """Measure. Raises BenchError when the contestant ends, stalls or is refused."""
+    tell(f"{contestant.label}: preparing", 0, place.count)
+    entry = await contestant.enter(place)
+    source = await place.cluster.ends(await place.cluster.partitions([place.events]))
+    later = await place.cluster.partitions(entry.later_stages)
+    child = Child(entry.command, entry.environment, place.directory, place.directory / f"{contestant.name}.log")
+    try:
+        started = time.monotonic()
+        with child, Sampler(child.pid, broker) as sampler:
+            watch = _Watch(entry, place, child, contestant.label, tell)
+            await watch.first_record(started + START_LIMIT_S)
+            done = await watch.all_taken(time.monotonic() + limit_s)
+            drained = await watch.drained(source, later, time.monotonic() + 60)
+        verdict = None if entry.alerts is None else compare(wanted, await entry.alerts())
+        done = await _latest(entry, done)
+    finally:
+        await entry.clean()
+    result = _result(contestant.name, place.count, started, done, drained, sampler.trace, broker, verdict, entry)
+    shutil.rmtree(place.directory / "state", ignore_errors=True)
+    return result
+
+
+async def _latest(entry: Entry, seen: Progress) -> Progress:
+    """A peer's last word, written after we looked; a worker that has stopped says nothing more."""
+    return await entry.progress.read() or seen
+
+
+class _Watch:
+    def __init__(self, entry: Entry, place: Place, child: Child, label: str, tell: Tell) -> None:
+        self._entry = entry
+        self._place = place
+        self._child = child
+        self._label = label
+        self._tell = tell
+
+    async def first_record(self, deadline: float) -> Progress:
+        """Wait until something is taken."""
+        self._tell(f"{self._label}: starting", 0, self._place.count)
+        while True:
+            progress = await self._entry.progress.read()
+            if progress is not None:
+                return progress
+            self._check(deadline, "took no record")
+            await asyncio.sleep(FIRST_POLL_S)
+
+    async def all_taken(self, deadline: float) -> Progress:
+        """Wait until every event is taken and, where that is known, done in every stage."""
+        seen = None
+        while True:
+            progress = await self._entry.progress.read()
+            if progress is not None:
+                seen = progress
+                self._tell(self._label, seen.taken, self._place.count)
+                if seen.taken >= self._place.count and seen.behind <= 0:
+                    return seen
+            self._check(deadline, f"took {seen.taken if seen else 0} of {self._place.count} events")
+            await asyncio.sleep(POLL_S)
+
+    async def drained(self, source: Offsets, later: Sequence[TopicPartition], deadline: float) -> float:
+        """Wait until the group has committed all it was given; answers when that was seen.
+
+        What the source topic's commit covers is in the later stages already, so their ends at that moment count:
+        stream time goes on being written to them.
+        """
+        cluster, group = self._place.cluster, self._entry.group
+        while await cluster.lag(group, source) > 0:
+            self._check(deadline, "did not commit all events")
+            await asyncio.sleep(POLL_S)
+        ends = await cluster.ends(later)
+        while (left := await cluster.lag(group, ends)) > 0:
+            self._check(deadline, f"left {left} records of a later stage uncommitted")
+            await asyncio.sleep(POLL_S)
+        return time.monotonic()
+
+    def _check(self, deadline: float, what: str) -> None:
+        status = self._child.status
+        if status is not None:
+            raise BenchError(f"{self._label} ended with status {status}:\n{self._child.last_lines()}")
+        if time.monotonic() > deadline:
+            raise BenchError(f"{self._label} {what} in time:\n{self._child.last_lines()}")
+
+
+def _result(
+    name: str,
+    events: int,
+    started: float,
+    done: Progress,
+    drained: float,
+    trace: Trace,
+    broker: int | None,
+    verdict: Verdict | None,
+    entry: Entry,
+) -> RunResult:
+    millions = events / 1e6
+    wall = done.last - done.first
+    return RunResult(
+        contestant=name,
+        events=events,
+        startup_s=round(done.first - started, 2),
+        wall_s=round(wall, 3),
+        drained_s=round(drained - done.first, 3),
+        events_per_s=round(events / wall),
+        cpu_s_per_million=round(trace.between(done.first, drained) / millions, 3),
+        broker_cpu_s_per_million=(
+            None if broker is None else round(trace.between(done.first, drained, "broker") / millions, 3)
+        ),
+        rss_peak_mib=round(trace.rss_peak / 2**20, 1),
+        foreign_cores=None if broker is None else round(trace.foreign_cores(done.first, drained), 3),
+        verdict=verdict,
+        notes=entry.notes,
+    )

@@ -1,0 +1,127 @@
+"""What a benchmark shows while it runs and when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from streamproc.bench.figures import Latency, Standing
+from streamproc.bench.measure import RunResult
+from streamproc.bench.parts import Part
+
+DISTURBED_CORES = 0.15
+"""A run is disturbed, and made again, when others used more than this."""
+
+
+class Show:
+    """A context manager: a bar at the bottom of a terminal, results above it. `results` is where tables go."""
+
+    def __init__(self, results: Console, progress: Console) -> None:
+        self._results = results
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"))
+        self._bar = Progress(*columns, TimeElapsedColumn(), console=progress, transient=True)
+        self._progress = progress
+        self._task = self._bar.add_task("", total=None, amount="")
+        self._what = ""
+
+    def __enter__(self) -> Show:
+        if self._progress.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """What is being done, and how far it is."""
+        if what != self._what:
+            self._what = what
+            self._bar.reset(self._task, description=what, total=total)
+        amount = f"{done:,} of {total:,}" if total > 1 else ""
+        self._bar.update(self._task, completed=done, total=total, amount=amount)
+
+    def line(self, text: str) -> None:
+        """Something to remember."""
+        self._progress.print(text, markup=False, highlight=False)
+
+    def run(self, part: Part, label: str, result: RunResult) -> None:
+        """One run is done."""
+        verdict = "" if result.verdict is None else f", alerts: {result.verdict}"
+        self.line(
+            f"{part.name}: {label}: {result.cpu_s_per_million:.2f} CPU-s per million, "
+            f"{result.events_per_s:,.0f} events/s, {result.rss_peak_mib:.0f} MiB{verdict}"
+        )
+
+    def part(self, part: Part, standings: Sequence[Standing]) -> None:
+        """A part is done."""
+        self._results.print(throughput_table(part, standings))
+        busy = max((standing.median("foreign_cores") or 0.0 for standing in standings), default=0.0)
+        if busy > DISTURBED_CORES:
+            self._results.print(f"  [yellow]Others used {busy:.2f} cores meanwhile: these are no figures to keep.[/]")
+        for goal in part.goals:
+            reached = goal.reached(standings)
+            if reached is not None:
+                ratio, within = reached
+                colour, word = ("green", "reached") if within else ("red", "missed")
+                self._results.print(
+                    f"  {goal.text}: [bold]{_ratio(ratio)}[/], aim at most {_ratio(goal.limit)} — [{colour}]{word}[/]"
+                )
+
+    def latency(self, rows: Sequence[Latency]) -> None:
+        """The latency part is done."""
+        self._results.print(latency_table(rows))
+
+
+def throughput_table(part: Part, standings: Sequence[Standing]) -> Table:
+    """One row per contestant, medians; all CPU values in brackets."""
+    table = Table(title=part.title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for column in ("", "events", "CPU-s per million", "× raw", "events/s", "peak MiB", "broker CPU-s/M", "alerts"):
+        table.add_column(column, justify="left" if column in ("", "alerts") else "right")
+    raw = next((standing.cpu for standing in standings if standing.name == "raw"), None)
+    for standing in standings:
+        values = " ".join(f"{run.cpu_s_per_million:.2f}" for run in standing.runs)
+        table.add_row(
+            standing.label,
+            f"{standing.runs[0].events:,}",
+            f"{standing.cpu:.2f}" + (f" ({values})" if len(standing.runs) > 1 else ""),
+            f"{standing.cpu / raw:.2f}" if raw else "",
+            _number(standing.median("events_per_s"), 0),
+            _number(standing.median("rss_peak_mib"), 0),
+            _number(standing.median("broker_cpu_s_per_million"), 2),
+            _alerts(standing),
+        )
+    return table
+
+
+def latency_table(rows: Sequence[Latency]) -> Table:
+    """One row per path, milliseconds."""
+    table = Table(title="Latency, milliseconds", box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for column in ("", "measured", "missing", "p50", "p90", "p99", "max"):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in rows:
+        points = (f"{value:.1f}" for value in (row.p50, row.p90, row.p99, row.max))
+        table.add_row(row.label, f"{row.count:,}", f"{row.missing:,}", *points)
+    return table
+
+
+def _alerts(standing: Standing) -> str:
+    verdicts = [run.verdict for run in standing.runs if run.verdict is not None]
+    if not verdicts:
+        return ""
+    wrong = [verdict for verdict in verdicts if not verdict.equal]
+    return f"[red]{wrong[0]}[/]" if wrong else f"{verdicts[0].found}, all right"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}×" if value >= 0.1 else f"1/{1 / value:.1f}"
