@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import orjson
+
 from streamproc.config.documents import Document
 from streamproc.config.keyring import Keyring, SealError
-from streamproc.config.kinds import KINDS, InvalidDocument, identify
+from streamproc.config.kinds import KINDS, identify
 from streamproc.config.record import ConfigRecord, RecordError, encode, record_key
 from streamproc.config.sealing import hidden, open_sealed, seal
 from streamproc.config.snapshot import Snapshot
+from streamproc.model.document import DocumentError
 
 UNPRUNED = frozenset({"key"})
 """Kinds that are not made from files, and so are not missed in them."""
@@ -91,7 +94,7 @@ def check_documents(
     for document in documents:
         try:
             one = _check(document, keyring, kind, tenant)
-        except InvalidDocument as error:
+        except DocumentError as error:
             problems += [f"{document.at(problem.path)}: {problem}" for problem in error.problems]
             continue
         except (SealError, RecordError) as error:
@@ -158,9 +161,17 @@ def _change(snapshot: Snapshot, one: Wanted, keyring: Keyring, now: str, by: str
 
 def _same(before: ConfigRecord, one: Wanted, keyring: Keyring) -> bool:
     try:
-        return bool(KINDS[one.kind].parse(open_sealed(before, keyring)) == one.meaning)
-    except (SealError, *InvalidDocument):
+        clear = open_sealed(before, keyring)
+        # a parser may keep an order that has no meaning in a document, such as that of fields
+        if _sorted({name: clear[name] for name in before.spec}) == _sorted(one.spec):
+            return True
+        return bool(KINDS[one.kind].parse(clear) == one.meaning)
+    except (SealError, DocumentError):
         return False  # what cannot be read is replaced
+
+
+def _sorted(spec: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
 
 
 def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:

@@ -1,25 +1,20 @@
 """The kinds of things that can be configured, and how a document of each is checked.
 
-A kind's `parse` raises an error with `.problems`, each with a `path` and a `message`; what it returns compares
-equal for documents that mean the same, however they are spelled.
+A kind's `parse` raises DocumentError; what it returns compares equal for documents that mean the same, however
+they are spelled.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from streamproc.model.channel import parse_channel, parse_webhook
 from streamproc.model.document import DocumentError, Problem
-from streamproc.rules import RuleError, compile_rule, parse_rule
-
-InvalidDocument = (DocumentError, RuleError)
-"""What a kind's `parse` raises."""
+from streamproc.rules import compile_rule, parse_rule
 
 MAX_NAME = 128
-_NAMESPACE = uuid.UUID("5d0c2b5e-6f0a-5b39-9d55-0d8c5d3f8c1e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ def identify(
 ) -> tuple[str, str, str, dict[str, Any]]:
     """(kind, tenant, id, spec) of a document as written; `kind` and `tenant` are for those that do not say.
 
-    A rule without an id gets one made from its tenant and name, the same each time. Raises DocumentError.
+    A rule without an id has the one that `parse_rule` derives, the same each time. Raises DocumentError.
     """
     spec = dict(content)
     kind = _taken(spec, ("kind",), kind, "say what it is, one of " + ", ".join(KINDS))
@@ -81,8 +76,9 @@ def identify(
         raise DocumentError((Problem("kind", f"{kind!r} is not one of {', '.join(KINDS)}"),))
     tenant = _taken(spec, ("tenant_id", "tenantId"), tenant, "say it here or with --tenant")
     made = None
-    if kind == "rule" and isinstance(spec.get("name"), str):
-        made = f"rule_{uuid.uuid5(_NAMESPACE, '/'.join((tenant, spec['name'])))}"
+    if kind == "rule" and spec.get("id") is None:
+        spec.pop("id", None)
+        made = parse_rule({**spec, "tenant_id": tenant}).id
     return kind, tenant, _taken(spec, ("id",), made, "each document has one"), spec
 
 

@@ -1,20 +1,23 @@
 """The config topic folded into one immutable value, which every decision of a batch is made against.
 
 `fold` is pure and never raises: a record that cannot be read or compiled makes that thing inactive and is listed in
-`problems`. It compiles only rules that changed, and rebuilds the index of only their tenants.
+`problems`. It compiles only rules that changed, or whose tenant's named lists did, and rebuilds the index of only
+their tenants.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from streamproc.config.kinds import KINDS, InvalidDocument
+from streamproc.config.kinds import KINDS
 from streamproc.config.record import ConfigRecord, RecordError, decode, record_key, split_key
+from streamproc.model.document import DocumentError
 from streamproc.rules import CompiledRule, RuleIndex, compile_rule, parse_rule
 
 RULE = "rule"
+LIST = "list"
 
 
 class ConfigEntry(NamedTuple):
@@ -100,15 +103,16 @@ class Snapshot:
 
 
 class _Fold:
-    """Copies of what a snapshot holds, changed record by record; only what changes is copied."""
+    """Copies of what a snapshot holds, changed record by record."""
 
     def __init__(self, base: Snapshot) -> None:
         self._base = base
-        self._records = dict(base._records)
-        self._compiled = dict(base._compiled)
+        self._records = {kind: dict(records) for kind, records in base._records.items()}
         self._problems = dict(base._problems)
-        self._copied: set[str] = set()
-        self._owners: set[str] = set()
+        self._rules: dict[str, dict[str, int]] = {}
+        """Offsets of the rules that changed, by owner and id."""
+        self._relisted: set[str] = set()
+        """Owners whose named lists changed, which their compiled rules hold."""
 
     def take(self, entry: ConfigEntry) -> None:
         name = (entry.key or b"").decode(errors="replace")
@@ -119,66 +123,61 @@ class _Fold:
             if entry.value is not None:
                 self._problems[name] = ConfigProblem(name, "", "", "", entry.offset, str(error))
             return
-        records = self._of_kind(kind)
-        if entry.value is None:
-            records.pop(name, None)
-            self._drop_rule(kind, tenant, id)
-            return
-        try:
-            record = decode(entry.key, entry.value)
-        except RecordError as error:
-            records.pop(name, None)
-            self._inactive(entry, name, kind, tenant, id, str(error))
-            return
-        records[name] = record
-        if kind not in KINDS:
-            self._inactive(entry, name, kind, tenant, id, f"kind {kind!r} is not one that this release knows")
-        elif kind == RULE:
+        records = self._records.setdefault(kind, {})
+        records.pop(name, None)
+        if entry.value is not None:
             try:
-                self._compile(record)
-            except Exception as error:  # whatever is wrong with one rule, the others stay in force
-                message = str(error) if isinstance(error, InvalidDocument) else repr(error)
-                self._inactive(entry, name, kind, tenant, id, message)
-
-    def _inactive(self, entry: ConfigEntry, name: str, kind: str, tenant: str, id: str, message: str) -> None:
-        self._drop_rule(kind, tenant, id)
-        self._problems[name] = ConfigProblem(name, kind, tenant, id, entry.offset, " ".join(message.split()))
+                records[name] = decode(entry.key, entry.value)
+                if kind not in KINDS:
+                    raise RecordError(f"kind {kind!r} is not one that this release knows")
+                if kind == LIST:
+                    KINDS[LIST].parse(records[name].spec)
+            except (RecordError, DocumentError) as error:
+                self._problems[name] = ConfigProblem(name, kind, tenant, id, entry.offset, str(error))
+        if kind == RULE:
+            self._rules.setdefault(tenant, {})[id] = entry.offset
+        elif kind == LIST:
+            self._relisted.add(tenant)
 
     def snapshot(self, offset: int) -> Snapshot:
-        rules = self._base.rules
-        for owner in sorted(self._owners):
-            compiled = self._compiled[owner].values()
-            rules = rules.with_tenant(owner, [rule for rule in compiled if rule.rule.enabled])
-        return replace(
-            self._base,
-            offset=offset,
-            rules=rules,
-            _records=self._records,
-            _compiled={owner: rules for owner, rules in self._compiled.items() if rules},
-            _problems=self._problems,
+        compiled = dict(self._base._compiled)
+        owners = sorted(self._relisted | self._rules.keys())
+        for owner in owners:
+            compiled[owner] = self._compiled(owner)
+        changed = {owner: [rule for rule in compiled[owner].values() if rule.rule.enabled] for owner in owners}
+        return Snapshot(
+            offset,
+            self._base.rules.with_tenants(changed) if changed else self._base.rules,
+            {kind: records for kind, records in self._records.items() if records},
+            {owner: rules for owner, rules in compiled.items() if rules},
+            self._problems,
         )
 
-    def _of_kind(self, kind: str) -> dict[str, ConfigRecord]:
-        label = f"kind {kind}"
-        if label not in self._copied:
-            self._copied.add(label)
-            self._records[kind] = dict(self._records.get(kind, {}))
-        records = self._records[kind]
-        assert isinstance(records, dict)
-        return records
+    def _compiled(self, owner: str) -> dict[str, CompiledRule]:
+        """The owner's rules: those that changed compiled anew, the others as they were unless its lists changed."""
+        result = dict(self._base._compiled.get(owner, {}))
+        lists = self._lists(owner)
+        changed = self._rules.get(owner, {})
+        for id, at in changed.items():
+            result.pop(id, None)
+            key = record_key(owner, RULE, id)
+            record = self._records[RULE].get(key)
+            if record is None:
+                continue
+            try:
+                result[id] = compile_rule(parse_rule(record.document()), record.revision, lists)
+            except Exception as error:  # whatever is wrong with one rule, the others stay in force
+                message = str(error) if isinstance(error, DocumentError) else repr(error)
+                self._problems[key] = ConfigProblem(key, RULE, owner, id, at, " ".join(message.split()))
+        if owner in self._relisted:
+            for id in result.keys() - changed.keys():
+                result[id] = compile_rule(result[id].rule, result[id].revision, lists)
+        return result
 
-    def _of_owner(self, owner: str) -> dict[str, CompiledRule]:
-        if owner not in self._owners:
-            self._owners.add(owner)
-            self._compiled[owner] = dict(self._compiled.get(owner, {}))
-        rules = self._compiled[owner]
-        assert isinstance(rules, dict)
-        return rules
-
-    def _compile(self, record: ConfigRecord) -> None:
-        rule = parse_rule(record.document())
-        self._of_owner(record.tenant)[record.id] = compile_rule(rule, record.revision)
-
-    def _drop_rule(self, kind: str, tenant: str, id: str) -> None:
-        if kind == RULE and id in self._compiled.get(tenant, {}):
-            self._of_owner(tenant).pop(id)
+    def _lists(self, owner: str) -> dict[str, Any]:
+        """Values of the owner's named lists that are in force."""
+        return {
+            record.id: record.spec["values"]
+            for key, record in self._records.get(LIST, {}).items()
+            if record.tenant == owner and key not in self._problems
+        }

@@ -30,6 +30,7 @@ _LOAD_SECONDS = 120.0
 _SILENCE_SECONDS = 6.0
 """Without an answered fetch for so long, the connection counts as lost (fetches wait 0.1 s for records)."""
 _RETRY_SECONDS = 0.5
+_CLOSE_SECONDS = 5.0
 
 
 class ConfigTailer:
@@ -88,6 +89,8 @@ class ConfigTailer:
                 await self._follow(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("config.connection_lost", error=str(error) or type(error).__name__)
+            except Exception:
+                log.exception("config.reader_failed")  # a defect, but old rules for ever would be worse
             finally:
                 await _close(consumer)
             consumer = await self._reconnect()
@@ -160,5 +163,12 @@ class ConfigTailer:
 
 
 async def _close(consumer: Any) -> None:
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        await asyncio.wait_for(consumer.stop(), _CONNECT_SECONDS)
+    # with a fetch under way to a broker that is gone, stop() lets the cancellation of that fetch out, which would
+    # cancel us, and leaves its client open; so it has a task of its own, and the client is closed after it
+    for close in (consumer.stop, consumer._client.close):
+        task = asyncio.ensure_future(close())
+        await asyncio.wait({task}, timeout=_CLOSE_SECONDS)
+        if not task.done():
+            task.cancel()
+        elif not task.cancelled() and task.exception() is not None:
+            log.debug("config.close_failed", error=str(task.exception()))

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import yaml
 
 from streamproc.config.changes import Action, Change, DocumentsError, check_documents, plan
 from streamproc.config.documents import parse_documents
 from streamproc.config.keyring import Keyring
 from streamproc.config.record import encode
 from streamproc.config.snapshot import ConfigEntry, Snapshot
+from streamproc.rules import parse_rule
 
 KEYS = Keyring([b"k" * 32])
 
@@ -152,7 +154,7 @@ def test_a_rule_without_an_id_gets_the_same_one_each_time() -> None:
     text = RULE.replace("id: r\n", "")
     (one,), (two,) = wanted(text), wanted(text)
     assert one.id == two.id
-    assert one.id.startswith("rule_")
+    assert one.id == one.meaning.id == parse_rule(yaml.safe_load(text.replace("kind: rule", ""))).id
     assert wanted(text.replace("acme", "other"))[0].id != one.id
 
 

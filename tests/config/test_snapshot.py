@@ -62,9 +62,9 @@ def test_only_what_changed_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str] = []
     compile_rule = module.compile_rule
 
-    def counting(rule: Any, revision: int) -> Any:
+    def counting(rule: Any, revision: int, lists: Any) -> Any:
         compiled.append(f"{rule.tenant_id}/{rule.id}@{revision}")
-        return compile_rule(rule, revision)
+        return compile_rule(rule, revision, lists)
 
     monkeypatch.setattr(module, "compile_rule", counting)
     first = Snapshot.empty().fold(entries(rule("a", "x"), rule("a", "x", 2), rule("b", "y")))
@@ -78,6 +78,36 @@ def test_a_disabled_rule_is_known_but_not_in_the_index() -> None:
     assert snapshot.rule("a", "x") is not None
     assert snapshot.rules.get("a", "x") is None
     assert snapshot.problems == ()
+
+
+def test_a_named_list_holds_in_its_tenants_rules_from_the_moment_it_changes() -> None:
+    condition = {"actor.id": {"in": {"list": "vip"}}}
+    rules = [rule(tenant, "x", condition=condition) for tenant in ("a", "b")]
+
+    def vip(*values: str) -> ConfigRecord:
+        return ConfigRecord("list", "a", "vip", 1, {"values": list(values)}, "", "")
+
+    def matching(snapshot: Snapshot, tenant: str) -> list[str]:
+        found = snapshot.rules.get(tenant, "x")
+        assert found is not None
+        return [who for who in ("alice", "bob") if found.matches({"action": "any", "actor": {"id": who}}, 0)]
+
+    snapshot = Snapshot.empty().fold(entries(*rules))
+    assert matching(snapshot, "a") == []
+    for values in (["alice"], ["alice", "bob"], ["bob"]):
+        after = snapshot.fold(entries(vip(*values), start=snapshot.offset))
+        assert matching(after, "a") == values
+        assert after.rule("b", "x") is snapshot.rule("b", "x"), "another tenant's list is not its"
+        before, now = snapshot.rule("a", "x"), after.rule("a", "x")
+        assert before is not None
+        assert now is not None
+        assert now.counting_hash == before.counting_hash, "no window starts anew for it"
+        snapshot = after
+    gone = snapshot.fold(entries(("a/list/vip", None), start=snapshot.offset))
+    assert matching(gone, "a") == []
+    bad = snapshot.fold(entries(ConfigRecord("list", "a", "vip", 2, {"values": 5}, "", ""), start=snapshot.offset))
+    assert matching(bad, "a") == []
+    assert "values: 5 is not a list" in str(bad.problems[0])
 
 
 BAD_VALUES = {
@@ -119,7 +149,7 @@ def test_the_problem_of_a_rule_says_what_the_parser_says() -> None:
 
 
 def test_a_defect_in_the_compiler_stays_one_rules_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(rule: Any, revision: int) -> Any:
+    def broken(rule: Any, revision: int, lists: Any) -> Any:
         raise KeyError("surprise")
 
     monkeypatch.setattr(module, "compile_rule", broken)

@@ -36,7 +36,7 @@ def test_the_declaration_is_what_the_design_says(new_settings: NewSettings) -> N
         "detectors-changelog": "compact",
         "alerts": "compact",
         "notify-state-changelog": "compact",
-        "deliveries": "compact",
+        "deliveries": "compact,delete",
         "notifications": "delete",
         "outbox-changelog": "compact",
         "incidents": "compact",
