@@ -90,9 +90,7 @@ class ClusterAdmin:
                 partitions=len(topic["partitions"]),
                 replication=min((len(part["replicas"]) for part in topic["partitions"]), default=0),
                 config={key: value for key, (value, _) in configs[name].items()},
-                overrides={
-                    key: value for key, (value, source) in configs[name].items() if source == _TOPIC_SET
-                },
+                overrides={key: value for key, (value, source) in configs[name].items() if source == _TOPIC_SET},
             )
             for name, topic in found.items()
         }

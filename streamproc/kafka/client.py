@@ -69,7 +69,5 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
         if certfile is not None:
             context.load_cert_chain(str(certfile), str(keyfile) if keyfile else None)
     except (ssl.SSLError, OSError) as error:
-        raise SettingsError(
-            f"STREAMPROC_KAFKA_SECURITY_*: the certificates cannot be used: {error}"
-        ) from None
+        raise SettingsError(f"STREAMPROC_KAFKA_SECURITY_*: the certificates cannot be used: {error}") from None
     return context
