@@ -14,6 +14,17 @@ QUIET = ("aiokafka", "faust", "mode", "asyncio", "kafka")
 """Libraries whose chatter below a warning helps nobody."""
 
 
+_PASSING = ("Group Coordinator Request failed", "Marking the coordinator dead")
+"""What aiokafka reports as errors while a cluster starts; it tries again, and says other things when it cannot."""
+
+
+def _worth_telling(record: logging.LogRecord) -> bool:
+    """Drops the life signs of Faust's services and what passes by itself."""
+    if record.levelno < logging.WARNING and str(record.msg).startswith("[^"):
+        return False
+    return not str(record.msg).startswith(_PASSING)
+
+
 def configure(settings: Settings, process: str) -> None:
     """Set up structlog and the standard library's logging on standard error."""
     shared: list[Any] = [
@@ -39,6 +50,7 @@ def configure(settings: Settings, process: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
         )
     )
+    handler.addFilter(_worth_telling)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     level = getattr(logging, settings.log_level.upper())
