@@ -87,7 +87,7 @@ def classified(answer: Answer, outcome: Outcome) -> Outcome:
     document = _document(text)
     if text == "ok" or document.get("ok") is True:
         return outcome
-    code = document.get("error", text) if document.get("ok") is False or _CODE.fullmatch(text) else None
+    code = text if _CODE.fullmatch(text) else document.get("error")
     if not answer.complete or not isinstance(code, str):
         return replace(outcome, kind=OutcomeKind.RETRY, reason=Reason.BAD_ANSWER, detail="not an answer of Slack's")
     if code in RATE_LIMITS:

@@ -1,0 +1,180 @@
+"""What Slack gets. Limits are checked by Slack's own block models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis.strategies as st
+import orjson
+import pytest
+from hypothesis import given
+from slack_sdk.models.blocks import Block
+
+from channels.receiver import ALERT, answer, http, notification, receiving, slack, slack_api, webhook
+from streamproc.alerting import render
+from streamproc.channels.registry import Transports
+from streamproc.channels.slack import SlackTransport
+from streamproc.model.notification import Purpose
+
+
+def test_the_layout() -> None:
+    assert render.slack(ALERT, Purpose.UPDATED, 2) == {
+        "text": "🚨 Alert Triggered: Excessive Failed Logins",
+        "blocks": [
+            {
+                "type": "section",
+                "text": {
+                    "type": "mrkdwn",
+                    "text": "*Alert:* Excessive Failed Logins\n*Severity:* High\n*Triggered:* 2026-02-10 14:32:15 UTC",
+                },
+            },
+            {
+                "type": "section",
+                "text": {
+                    "type": "mrkdwn",
+                    "text": "*Details:*\n• Action: user.login\n• Outcome: failure\n• Count: 5 in 5 minutes\n"
+                    "• Actor: user_alice\n• actor.ip: 203.0.113.7\n"
+                    "• Reason: 5 events in 300 s for actor.ip 203.0.113.7\n• Triggers: 3\n• Tenant: acme",
+                },
+            },
+            {
+                "type": "context",
+                "elements": [{"type": "mrkdwn", "text": "2 more triggers were silent since the last notification."}],
+            },
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("purpose", "text"),
+    [
+        (Purpose.TRIGGERED, "🚨 Alert Triggered: Excessive Failed Logins"),
+        (Purpose.ACKNOWLEDGED, "👀 Alert Acknowledged: Excessive Failed Logins"),
+        (Purpose.RESOLVED, "✅ Alert Resolved: Excessive Failed Logins"),
+    ],
+)
+def test_the_head_says_what_happened(purpose: Purpose, text: str) -> None:
+    assert render.slack(ALERT, purpose, 0)["text"] == text
+
+
+def test_who_acknowledged_and_why_it_was_resolved() -> None:
+    alert = {
+        **ALERT,
+        "status": "resolved",
+        "acknowledged_by": "bob",
+        "resolution": "mitigated",
+        "notes": [{"text": "locked"}],
+        "runbook": "https://wiki.example/a?b=1&c",
+    }
+    text = orjson.dumps(render.slack(alert, Purpose.RESOLVED, 1)).decode()
+    for part in (
+        "*Status:* Resolved",
+        "Acknowledged by: bob",
+        "Resolution: mitigated",
+        "Note: locked",
+        "<https://wiki.example/a?b=1&amp;c|Runbook>",
+        "1 more trigger was silent",
+    ):
+        assert part in text
+
+
+def test_an_event_can_neither_mention_anybody_nor_add_lines_or_links() -> None:
+    event = {"action": "x\n*Alert:* forged <!channel> & <http://evil|click>", "actor": {"id": "<@U1>"}}
+    blocks = render.slack({**ALERT, "event": event, "runbook": "javascript:alert(1)"}, Purpose.TRIGGERED, 0)["blocks"]
+    text = blocks[1]["text"]["text"]
+    assert "• Action: x *Alert:* forged &lt;!channel&gt; &amp; &lt;http://evil|click&gt;\n" in text
+    assert "• Actor: &lt;@U1&gt;" in text
+    assert len(blocks) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("a&b", 7, "a&amp;b"),
+        ("a&b", 6, "a…"),
+        ("&&", 5, "…"),
+        ("&&", 10, "&amp;&amp;"),
+        ("<<<", 9, "&lt;&lt;…"),
+        ("", 3, ""),
+    ],
+)
+def test_an_entity_is_never_cut_in_half(text: str, limit: int, expected: str) -> None:
+    assert render.escaped(text, limit) == expected
+
+
+words = st.text(max_size=4000) | st.sampled_from(["<" * 4000, "&" * 4000, "a" * 10_000, "\n" * 500])
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=30),
+    max_leaves=40,
+)
+
+
+@given(
+    title=words,
+    reason=words,
+    group=st.dictionaries(words, anything, max_size=40),
+    event=anything,
+    notes=st.lists(st.fixed_dictionaries({"text": words}), max_size=2),
+    purpose=st.sampled_from(list(Purpose)),
+    silent=st.integers(0, 10**9),
+)
+def test_slacks_limits_hold_for_any_alert(
+    title: str, reason: str, group: dict[str, Any], event: Any, notes: Any, purpose: Purpose, silent: int
+) -> None:
+    alert = {**ALERT, "title": title, "reason": reason, "group": group, "event": event, "notes": notes}
+    message = render.slack(alert, purpose, silent)
+    for block in message["blocks"]:
+        Block.parse(block).validate_json()  # type: ignore[union-attr]
+    assert len(message["blocks"]) <= 50
+    assert len(orjson.dumps(message).decode()) < 9_500
+    assert len(render.plain(alert, purpose, silent)) < 12_000
+
+
+def test_an_alert_with_almost_nothing_in_it() -> None:
+    message = render.slack({"id": "a"}, Purpose.TRIGGERED, 0)
+    assert message["text"] == "🚨 Alert Triggered: Alert"
+    assert "*Triggered:* unknown" in message["blocks"][0]["text"]["text"]
+
+
+def test_plain_text() -> None:
+    assert render.plain(ALERT, Purpose.UPDATED, 1).splitlines()[:6] == [
+        "🚨 Alert Triggered: Excessive Failed Logins",
+        "Alert: Excessive Failed Logins",
+        "Severity: High",
+        "Triggered: 2026-02-10 14:32:15 UTC",
+        "",
+        "Details:",
+    ]
+
+
+async def test_post_message() -> None:
+    async with receiving(answer(200, '{"ok": true}')) as receiver, http() as client:
+        transports = Transports(client, {"SLACK_TOKEN": "xoxb-1-abcdef"})
+        transport = SlackTransport(client, transports._environment, api=receiver.url)
+        outcome = await transport.send(notification(), slack_api("${SLACK_TOKEN}"))
+    assert outcome.kind == "delivered"
+    [request] = receiver.requests
+    assert request.line.startswith("POST /services/T00/B00/xyzzy/chat.postMessage ")
+    assert request.headers["authorization"] == "Bearer xoxb-1-abcdef"
+    assert request.json["channel"] == "C123"
+    assert request.json["blocks"]
+    assert request.json["text"] == "🚨 Alert Triggered: Excessive Failed Logins"
+
+
+async def test_the_address_of_an_incoming_webhook_is_a_secret() -> None:
+    async with receiving(answer(404, "no_service T00/B00/xyzzy")) as receiver, http() as client:
+        outcome = await Transports(client, {}).send(notification(), slack(receiver.url))
+        assert "xyzzy" not in repr(slack(receiver.url))
+    assert outcome.excerpt == "no_service ***"
+
+
+@pytest.mark.parametrize("url", ["https://hooks.slack.com/services/T/B/x", "${SLACK_URL}"])
+async def test_a_webhook_with_slacks_address_is_spoken_to_as_slack(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with http() as client:
+        transports = Transports(client, {"SLACK_URL": "https://hooks.slack.com/services/T/B/x"})
+        channel = webhook(url)
+        assert transports._transport(channel) == "slack"
+        assert transports._transport(webhook("https://x.example/hooks.slack.com")) == "webhook"
