@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -73,6 +74,10 @@ class _Case:
             status=alert["status"],
         )
 
+    @cached_property
+    def record_bytes(self) -> bytes:
+        return orjson.dumps(self.alert)
+
     def notice(self) -> Purpose | None:
         """The status change that this record tells of, if any."""
         if self.before.status == "resolved" and self.alert["status"] != "resolved":
@@ -117,7 +122,7 @@ class _Case:
             purpose=purpose,
             silent_count=silent,
             created_at=self.now,
-            alert=orjson.dumps(alert),
+            alert=self.record_bytes,
         )
 
     def record(self, id: str, channel: ChannelRef | None, purpose: str, reason: Reason, count: int) -> Delivery:
