@@ -55,6 +55,8 @@ class Entry:
     group: str
     later_stages: Sequence[str]
     """Topics between its stages, which must be drained too."""
+    writes: Sequence[str]
+    """Topics of its alerts; the run ends with the last record there."""
     alerts: Callable[[], Awaitable[Alerts]] | None
     """Reads what it found; None for one that looks for nothing."""
     clean: Callable[[], Awaitable[None]]
@@ -86,7 +88,7 @@ class RawClient:
         group = f"bench-raw-{place.tag}"
         environment, progress = _peer(place, group)
         command = [sys.executable, "-m", "streamproc.bench.peers.raw_client"]
-        return Entry(command, environment, progress, group, (), None, _nothing)
+        return Entry(command, environment, progress, group, (), (), None, _nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class StockFaust:
             await place.cluster.delete(await place.cluster.names(group))
 
         command = [sys.executable, "-m", "streamproc.bench.peers.faust_worker"]
-        return Entry(command, environment, progress, group, [keyed], found, clean)
+        return Entry(command, environment, progress, group, [keyed], [alerts], found, clean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class Worker:
             WorkerProgress(f"127.0.0.1:{port}", place.session),
             place.settings.group(f"worker-{place.tag}"),
             [topics["signals"].topic],
+            [topics["alerts"].topic],
             found,
             _nothing,  # its topics are made anew by the next run
             {"rules": len(self.documents), "config_apply_s": round(seconds, 2)},

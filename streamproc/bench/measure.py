@@ -21,6 +21,9 @@ from streamproc.bench.usage import Sampler, Trace
 START_LIMIT_S = 180.0
 POLL_S = 0.1
 FIRST_POLL_S = 0.05
+ALERTS_QUIET_S = 3.0
+"""streamproc writes an alert's updates at most once a second, so the last one comes a little later."""
+ALERTS_LIMIT_S = 60.0
 
 Tell = Callable[[str, int, int], None]
 """(what, events taken, of how many)"""
@@ -37,10 +40,10 @@ class RunResult:
     wall_s: float
     """From the first record to the last one, in any stage."""
     drained_s: float
-    """From the first record until everything was committed."""
+    """From the first record until everything was committed and every alert written."""
     events_per_s: float
     cpu_s_per_million: float
-    """User and system, of the whole process tree, from the first record until everything was committed."""
+    """User and system, of the whole process tree, over that time."""
     broker_cpu_s_per_million: float | None
     rss_peak_mib: float
     foreign_cores: float | None
@@ -61,6 +64,7 @@ async def run_once(
     entry = await contestant.enter(place)
     source = await place.cluster.ends(await place.cluster.partitions([place.events]))
     later = await place.cluster.partitions(entry.later_stages)
+    writes = await place.cluster.partitions(entry.writes)
     child = Child(entry.command, entry.environment, place.directory, place.directory / f"{contestant.name}.log")
     try:
         started = time.monotonic()
@@ -69,6 +73,7 @@ async def run_once(
             await watch.first_record(started + START_LIMIT_S)
             done = await watch.all_taken(time.monotonic() + limit_s)
             drained = await watch.drained(source, later, time.monotonic() + 60)
+            drained = max(drained, await watch.last_alert(writes))
         verdict = None if entry.alerts is None else compare(wanted, await entry.alerts())
         done = await _latest(entry, done)
     finally:
@@ -129,6 +134,21 @@ class _Watch:
             self._check(deadline, f"left {left} records of a later stage uncommitted")
             await asyncio.sleep(POLL_S)
         return time.monotonic()
+
+    async def last_alert(self, writes: Sequence[TopicPartition]) -> float:
+        """Wait until no alert record has come for `ALERTS_QUIET_S`; answers when the last one was seen."""
+        if not writes:
+            return 0.0
+        cluster = self._place.cluster
+        ends, changed = await cluster.ends(writes), 0.0
+        started = time.monotonic()
+        while time.monotonic() < max(started, changed) + ALERTS_QUIET_S:
+            await asyncio.sleep(POLL_S)
+            now = await cluster.ends(writes)
+            if now != ends:
+                ends, changed = now, time.monotonic()
+            self._check(started + ALERTS_LIMIT_S, "went on writing alerts, and did not end")
+        return changed
 
     def _check(self, deadline: float, what: str) -> None:
         status = self._child.status

@@ -83,7 +83,7 @@ def throughput_table(part: Part, standings: Sequence[Standing]) -> Table:
     """One row per contestant, medians; all CPU values in brackets."""
     table = Table(title=part.title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for column in ("", "events", "CPU-s per million", "× raw", "events/s", "peak MiB", "broker CPU-s/M", "alerts"):
-        table.add_column(column, justify="left" if column in ("", "alerts") else "right")
+        table.add_column(column, justify="left" if column in ("", "alerts") else "right", no_wrap=not column)
     raw = next((standing.cpu for standing in standings if standing.name == "raw"), None)
     for standing in standings:
         values = " ".join(f"{run.cpu_s_per_million:.2f}" for run in standing.runs)
@@ -116,7 +116,7 @@ def _alerts(standing: Standing) -> str:
     if not verdicts:
         return ""
     wrong = [verdict for verdict in verdicts if not verdict.equal]
-    return f"[red]{wrong[0]}[/]" if wrong else f"{verdicts[0].found}, all right"
+    return f"[red]{len(wrong)} of {len(verdicts)} runs wrong[/]" if wrong else f"{verdicts[0].found}, all right"
 
 
 def _number(value: float | None, digits: int) -> str:
