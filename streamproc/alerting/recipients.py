@@ -53,9 +53,7 @@ class ChannelBook:
     problems: Mapping[tuple[str, ChannelRef], ValueError] = field(default_factory=dict)
     revisions: Mapping[tuple[str, ChannelRef], int] = field(default_factory=dict)
 
-    def fold(
-        self, records: Iterable[Kept], clear: Callable[[Kept], Mapping[str, Any]] | None = None
-    ) -> ChannelBook:
+    def fold(self, records: Iterable[Kept], clear: Callable[[Kept], Mapping[str, Any]] | None = None) -> ChannelBook:
         """The book of exactly these records (other kinds are ignored); what has not changed is not parsed again.
 
         `clear` gives a record's document with its secrets in the clear, or raises ValueError; by default the
