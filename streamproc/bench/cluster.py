@@ -16,6 +16,7 @@ from streamproc.kafka.admin import ClusterAdmin
 from streamproc.kafka.client import client_options
 from streamproc.settings import Settings
 
+GONE_LIMIT_S = 30.0
 Offsets = dict[TopicPartition, int]
 
 
@@ -91,8 +92,13 @@ class Cluster:
 
     async def recreate(self, topics: Sequence[Any]) -> None:
         """Make the topics anew and empty. They are ours alone: their names carry our prefix."""
+        names = [spec.topic for spec in topics]
         async with ClusterAdmin(self.settings) as admin:
-            await admin.delete([spec.topic for spec in topics])
+            await admin.delete(names)
+            async with asyncio.timeout(GONE_LIMIT_S):
+                # brokers learn of it a moment later, and would meanwhile pass off the old topic as the new one
+                while await admin.topics(names):  # noqa: ASYNC110  # only the broker can say
+                    await asyncio.sleep(0.05)
             await admin.create(topics)
 
     async def delete(self, topics: Sequence[str]) -> None:

@@ -41,7 +41,7 @@ async def preload(
         if whole and sum(ends.values()) == count:
             advance(count)
             return spec.topic
-        await cluster.delete([spec.topic])
+    await cluster.recreate([spec])
     await apply_topics(settings)
     producer = AIOKafkaProducer(
         **client_options(settings),
