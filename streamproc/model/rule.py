@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
+import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from streamproc.model.spans import milliseconds_of
 
 EVERY_TENANT = "*"
 """The owner of rules that hold for every tenant, each counted apart."""
+
+MAX_METADATA_BYTES = 16 * 1024
+"""Every alert carries its rule's metadata, and an alert must fit its topic."""
+
+_PRINTED = frozenset("\u00a0\u3000\u200c\u200d")
+"""Spaces and joiners of other scripts and of emoji, which Python does not count as printable."""
 
 
 class Severity(StrEnum):
@@ -31,55 +39,86 @@ class Category(StrEnum):
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable():
+    if not text.isprintable() and not all(c.isprintable() or c in _PRINTED for c in text):
         raise ValueError("is not made of printable characters only")
     return text
 
 
 def _tenant(text: str) -> str:
-    if text != EVERY_TENANT and ("/" in text or "*" in text or not text.isprintable()):
-        raise ValueError("is not a tenant: no /, * or control characters")
+    if text != EVERY_TENANT and ("/" in text or "*" in text or not text.strip() or not text.isprintable()):
+        raise ValueError("is not a tenant: some text without /, * or control characters")
     return text
 
 
+def is_zone(name: object) -> bool:
+    """Whether it names a time zone."""
+    return isinstance(name, str) and name in _zones()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def _zone(name: str) -> str:
-    if name not in _zones():
-        raise ValueError("is not a time zone such as UTC or Europe/Berlin")
+    if not is_zone(name):
+        raise ValueError(f"is not {A_ZONE}")
     return name
 
 
-def _zones() -> set[str]:
-    if not _ZONES:
-        _ZONES.update(available_timezones())
-    return _ZONES
-
-
-_ZONES: set[str] = set()
+A_ZONE = "a time zone such as UTC or Europe/Berlin"
 
 
 def _texts(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _auto_resolve(value: object) -> object:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
+def _quiet_seconds(value: object) -> object:
+    if value is None:
+        return None
+    seconds = value if type(value) is int else None
     ms = milliseconds_of(value)
-    if ms is None:
-        raise ValueError("is not a span such as 12h or 30d, nor null")
-    return ms // 1000
+    if ms is not None:
+        seconds = ms // 1000
+    if seconds is None:
+        raise ValueError("is not a span such as 12h or 30d, a number of seconds, nor null")
+    if not 1 <= seconds <= MAX_QUIET_SECONDS:
+        raise ValueError("is not between 1s and 3650d")
+    return seconds
+
+
+MAX_QUIET_SECONDS = 3650 * 86_400
+
+
+def _link(text: str) -> str:
+    # messages make it a link, so that nothing but a web page may stand here
+    if not text.startswith(("https://", "http://")) or not text.isprintable() or " " in text:
+        raise ValueError("is not an https:// address")
+    return text
+
+
+def _carried(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        size = len(orjson.dumps(metadata))
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"is not at most {MAX_METADATA_BYTES // 1024} KiB, and every alert of the rule carries it")
+    return metadata
 
 
 Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 Description = Annotated[str, Field(max_length=128), AfterValidator(_printable)]
 RuleId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Texts = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=100), BeforeValidator(_texts)
+]
 
 
 class Rule(BaseModel):
     """`condition` is one of `model.condition`'s, made by the parser of the rule's type."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     id: RuleId
     tenant_id: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_tenant)]
@@ -93,16 +132,16 @@ class Rule(BaseModel):
     mitre_techniques: Texts = ()
     channels: Texts = ()
     webhook_ids: Texts = ()
-    cooldown_min: Annotated[float, Field(ge=0, le=60 * 24 * 365, allow_inf_nan=False)] = 5
+    cooldown_min: Annotated[float, Field(ge=0, le=60 * 24 * 365, allow_inf_nan=False, strict=True)] = 5
     policy: Literal["default"] = "default"
     enabled: Annotated[bool, Field(strict=True)] = True
-    lateness_seconds: Annotated[int, Field(ge=0, le=7 * 86_400)] = 600
-    auto_resolve_after: Annotated[int | None, BeforeValidator(_auto_resolve)] = 30 * 86_400
+    lateness_seconds: Annotated[int, Field(ge=0, le=7 * 86_400, strict=True)] = 600
+    auto_resolve_after: Annotated[int | None, BeforeValidator(_quiet_seconds)] = 30 * 86_400
     """Seconds of quiet after which an open alert resolves by itself; None: only people resolve."""
     mode: Literal["live", "shadow"] = "live"
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    runbook: Annotated[str, Field(max_length=2048)] | None = None
-    metadata: dict[str, Any] = {}
+    runbook: Annotated[str, Field(max_length=2048), AfterValidator(_link)] | None = None
+    metadata: Annotated[dict[str, Any], AfterValidator(_carried)] = {}
     tests: tuple[dict[str, Any], ...] = ()
 
     @property

@@ -7,29 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from hashlib import blake2b
-from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streamproc.model.condition import AllOf, AnyOf, Filter, NoneOf, Op, ShieldTest, Test
+from streamproc.model.condition import AllOf, AnyOf, Filter, NoneOf, Op, Path, ShieldTest, Test
+from streamproc.model.hit import GroupValue
 from streamproc.model.rule import Rule
-from streamproc.rules.fields import getter
-from streamproc.rules.filter import as_text, parse_path
-from streamproc.rules.problems import Problems
-from streamproc.rules.operators import Lists, field_test, value_check
+from streamproc.rules.clock import time_part
+from streamproc.rules.counting import counting_hash
+from streamproc.rules.fields import getter, steps_of, walk
+from streamproc.rules.filter import as_text
+from streamproc.rules.groups import Document, Groups, distinct_of, groups_of
+from streamproc.rules.operators import NEGATED, Check, Lists, same_value, scalar_check
 
-Document = dict[str, Any]
 Predicate = Callable[[Document, int], bool]
-GroupValue = str | int | float | bool
-Groups = Callable[[Document], list[tuple[GroupValue, ...]]]
-
-MAX_GROUPS = 100
-"""An event makes at most this many groups of one rule, whatever the lists in it."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HASHED = ("filter", "group_by", "distinct", "window_ms", "window_type")
+Reader = Callable[[Document, int], Any]
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +43,7 @@ class CompiledRule:
 
 
 def compile_rule(rule: Rule, revision: int, lists: Lists | None = None) -> CompiledRule:
-    """Compile a rule; `lists` are the tenant's named lists (an unknown one is empty)."""
+    """Compile a rule that `parse_rule` made; `lists` are the tenant's named lists (an unknown one is empty)."""
     condition = rule.condition
     distinct = getattr(condition, "distinct", None)
     return CompiledRule(
@@ -60,22 +52,10 @@ def compile_rule(rule: Rule, revision: int, lists: Lists | None = None) -> Compi
         revision=revision,
         counting_hash=counting_hash(rule),
         rule=rule,
-        matches=compile_filter(condition.filter, rule.zone, lists or {}),
-        groups=_groups(condition.group_by),
-        distinct=None if distinct is None else _first_scalar(distinct),
+        matches=compile_filter(condition.filter, rule.zone, lists),
+        groups=groups_of(condition.group_by),
+        distinct=None if distinct is None else distinct_of(distinct),
     )
-
-
-def counting_hash(rule: Rule) -> bytes:
-    """8 bytes that change when what is counted, or by what, changes; then a key starts a new window.
-
-    In it: the type, the filter, group_by, distinct, the window and its kind, the lateness, and the time zone. Not
-    in it, because a stored window stays right: the count that triggers, and all that people see (name, severity, …).
-    """
-    condition = rule.condition
-    counted = [(name, getattr(condition, name, None)) for name in _HASHED]
-    text = repr((rule.type, counted, rule.lateness_seconds, rule.timezone))
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, person=b"counting").digest()
 
 
 def compile_filter(tree: Filter, zone: ZoneInfo, lists: Lists | None = None) -> Predicate:
@@ -83,58 +63,42 @@ def compile_filter(tree: Filter, zone: ZoneInfo, lists: Lists | None = None) -> 
     lists = lists or {}
     match tree:
         case AllOf(parts):
-            return _all([compile_filter(part, zone, lists) for part in parts])
+            return _all([compile_filter(part, zone, lists) for part in sorted(parts, key=_cost)])
         case AnyOf(parts):
-            return _any([compile_filter(part, zone, lists) for part in parts])
+            return _any([compile_filter(part, zone, lists) for part in sorted(parts, key=_cost)])
         case NoneOf(parts):
-            some = _any([compile_filter(part, zone, lists) for part in parts])
+            some = _any([compile_filter(part, zone, lists) for part in sorted(parts, key=_cost)])
             return lambda doc, t: not some(doc, t)
         case ShieldTest():
             return _shield(tree)
-        case Test(path=("event_time", part)):
-            return _time_test(tree, part, zone, lists)
-        case Test(op=Op.FIELD):
-            equal = field_test(tree.path, tree.value)
-            return lambda doc, t: equal(doc)
+        case Test():
+            return _test(tree, zone, lists)
+
+
+_DEAR = {Op.REGEX: 3, Op.CIDR: 2, Op.FIELD: 2, Op.MATCHES: 1, Op.CONTAINS: 1}
+
+
+def _cost(tree: Filter) -> int:
+    """Cheap tests go first: the order changes nothing but the time."""
+    match tree:
+        case Test(op=op):
+            return _DEAR.get(op, 0)
+        case ShieldTest():
+            return 1
         case _:
-            return _test(tree, lists)
-
-
-def _test(test: Test, lists: Lists) -> Predicate:
-    if test.op is Op.EQ and type(test.value) is str and not test.ignore_case and len(test.path) <= 2:
-        return _text_equals(test)
-    get, check = getter(test.path), value_check(test, lists)
-    return lambda doc, t: check(get(doc))
-
-
-def _text_equals(test: Test) -> Predicate:
-    """The commonest test by far, without the calls in between."""
-    value = test.value
-    if len(test.path) == 1:
-        name = test.path[0]
-
-        def one(doc: Document, t: int) -> bool:
-            v = doc.get(name)
-            return v == value or (type(v) is list and value in v)
-
-        return one
-    get = getter(test.path)
-
-    def two(doc: Document, t: int) -> bool:
-        v = get(doc)
-        return v == value or (type(v) is list and value in v)
-
-    return two
+            return 4
 
 
 def _all(parts: Sequence[Predicate]) -> Predicate:
-    if not parts:
-        return lambda doc, t: True
-    if len(parts) == 1:
-        return parts[0]
-    if len(parts) == 2:
-        first, second = parts
-        return lambda doc, t: first(doc, t) and second(doc, t)
+    match parts:
+        case []:
+            return lambda doc, t: True
+        case [only]:
+            return only
+        case [first, second]:
+            return lambda doc, t: first(doc, t) and second(doc, t)
+        case [first, second, third]:
+            return lambda doc, t: first(doc, t) and second(doc, t) and third(doc, t)
 
     def every(doc: Document, t: int) -> bool:
         for part in parts:  # noqa: SIM110 - a loop is quicker than all() with a generator
@@ -146,6 +110,12 @@ def _all(parts: Sequence[Predicate]) -> Predicate:
 
 
 def _any(parts: Sequence[Predicate]) -> Predicate:
+    match parts:
+        case [only]:
+            return only
+        case [first, second]:
+            return lambda doc, t: first(doc, t) or second(doc, t)
+
     def some(doc: Document, t: int) -> bool:
         for part in parts:  # noqa: SIM110 - a loop is quicker than any() with a generator
             if part(doc, t):
@@ -155,89 +125,104 @@ def _any(parts: Sequence[Predicate]) -> Predicate:
     return some
 
 
+def _test(test: Test, zone: ZoneInfo, lists: Lists) -> Predicate:
+    if test.op is Op.FIELD:
+        left, right, fold = _reader(test.path, zone), _reader(test.value, zone), test.ignore_case
+        return lambda doc, t: same_value(left(doc, t), right(doc, t), fold)
+    if test.op is Op.EXISTS:
+        read, wanted = _reader(test.path, zone), test.value
+        return lambda doc, t: (read(doc, t) is not None) is wanted
+    check = scalar_check(test, lists)
+    if _time_path(test.path):
+        part = time_part(test.path[1], zone)
+        if test.op in NEGATED:
+            return lambda doc, t: not check(part(t))
+        return lambda doc, t: check(part(t))
+    if test.op is Op.EQ and type(test.value) is str and not test.ignore_case and len(test.path) <= 2:
+        return _text_equals(test.path, test.value)
+    some = _on_field(test.path, check)
+    if test.op in NEGATED:
+        return lambda doc, t: not some(doc, t)
+    return some
+
+
+def _text_equals(path: Path, value: str) -> Predicate:
+    """The commonest test by far, without any call in it."""
+    if len(path) == 1:
+        name = path[0]
+
+        def one(doc: Document, t: int) -> bool:
+            v = doc.get(name)
+            return v == value or (type(v) is list and value in v)
+
+        return one
+    outer, inner = path
+    rest = steps_of(path[1:])
+
+    def two(doc: Document, t: int) -> bool:
+        v = doc.get(outer)
+        v = v.get(inner) if type(v) is dict else walk(v, rest)
+        return v == value or (type(v) is list and value in v)
+
+    return two
+
+
+def _on_field(path: Path, check: Check) -> Predicate:
+    """Whether the value at the path, or an element of it, passes."""
+    if len(path) == 1:
+        name = path[0]
+
+        def one(doc: Document, t: int) -> bool:
+            v = doc.get(name)
+            return check(v) or (type(v) is list and any(map(check, v)))
+
+        return one
+    if len(path) == 2:
+        outer, inner = path
+        rest = steps_of(path[1:])
+
+        def two(doc: Document, t: int) -> bool:
+            v = doc.get(outer)
+            v = v.get(inner) if type(v) is dict else walk(v, rest)
+            return check(v) or (type(v) is list and any(map(check, v)))
+
+        return two
+    steps = steps_of(path)
+
+    def deep(doc: Document, t: int) -> bool:
+        v = walk(doc, steps)
+        return check(v) or (type(v) is list and any(map(check, v)))
+
+    return deep
+
+
+def _reader(path: Path, zone: ZoneInfo) -> Reader:
+    if _time_path(path):
+        part = time_part(path[1], zone)
+        return lambda doc, t: part(t)
+    get = getter(path)
+    return lambda doc, t: get(doc)
+
+
+def _time_path(path: Path) -> bool:
+    return path[0] == "event_time" and len(path) == 2
+
+
 def _shield(test: ShieldTest) -> Predicate:
     field, values, negated = test.field, frozenset(test.values), test.negated
 
     def has(doc: Document, t: int) -> bool:
-        value = doc.get(field)
-        if value is None:
+        v = doc.get(field)
+        if v is None:
             metadata = doc.get("metadata")
-            value = metadata.get(field) if type(metadata) is dict else None
-        if value is None:
-            return negated
-        items = value if type(value) is list else (value,)
-        found = any(as_text(v) in values for v in items if type(v) in (str, bool, int, float))
+            v = metadata.get(field) if type(metadata) is dict else None
+        if type(v) is str:
+            return (v in values) is not negated
+        found = any(
+            as_text(item) in values
+            for item in (v if type(v) is list else (v,))
+            if type(item) in (str, bool, int, float)
+        )
         return found is not negated
 
     return has
-
-
-def _time_test(test: Test, part: str, zone: ZoneInfo, lists: Lists) -> Predicate:
-    check = value_check(test, lists)
-    utc = zone.key == "UTC"
-    if utc and part == "hour":
-        return lambda doc, t: check(t // 3_600_000 % 24)
-    if part == "minute" and utc:
-        return lambda doc, t: check(t // 60_000 % 60)
-    name = zone.key
-    return lambda doc, t: check(_local_part(t // 60_000, name, part))
-
-
-@lru_cache(maxsize=8192)
-def _local_part(minute: int, zone: str, part: str) -> int | str:
-    """hour 0-23, minute 0-59, weekday 1 (Monday) to 7, date as 2026-02-10, of a minute since the epoch."""
-    local = (_EPOCH + timedelta(minutes=minute)).astimezone(ZoneInfo(zone))
-    if part == "hour":
-        return local.hour
-    if part == "minute":
-        return local.minute
-    return local.isoweekday() if part == "weekday" else local.date().isoformat()
-
-
-def _groups(paths: Sequence[str]) -> Groups:
-    if not paths:
-        nothing: list[tuple[GroupValue, ...]] = [()]
-        return lambda doc: nothing
-    getters = [getter(parse_path(path, "group_by", Problems())) for path in paths]
-    if len(getters) == 1:
-        get = getters[0]
-
-        def one(doc: Document) -> list[tuple[GroupValue, ...]]:
-            value = get(doc)
-            if type(value) is str:
-                return [(value,)]
-            return [(v,) for v in _scalars(value)]
-
-        return one
-
-    def several(doc: Document) -> list[tuple[GroupValue, ...]]:
-        values = [_scalars(get(doc)) for get in getters]
-        return list(product(*values))[:MAX_GROUPS] if all(values) else []
-
-    return several
-
-
-def _scalars(value: Any) -> list[GroupValue]:
-    """The scalar itself, or the different scalars of a list, in its order."""
-    if type(value) in (str, int, float, bool):
-        return [value]
-    if type(value) is not list:
-        return []
-    found: dict[tuple[type, GroupValue], GroupValue] = {
-        (type(v), v): v for v in value if type(v) in (str, int, float, bool)
-    }
-    return list(found.values())[:MAX_GROUPS]
-
-
-def _first_scalar(path: str) -> Callable[[Document], GroupValue | None]:
-    """The value to count; of a list, its first (a list as a whole is no value)."""
-    get = getter(parse_path(path, "distinct", Problems()))
-
-    def first(doc: Document) -> GroupValue | None:
-        value = get(doc)
-        if type(value) in (str, int, float, bool):
-            found: GroupValue = value
-            return found
-        return next(iter(_scalars(value)), None)
-
-    return first

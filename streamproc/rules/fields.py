@@ -1,7 +1,7 @@
 """Reading a field path out of an event document.
 
-A step into a map takes the value of that name; a step of digits into a list takes that element; any other step into
-a list is taken into each of its elements. null is the same as absent.
+A step into a map takes the value of that name; a step of digits into a list takes that element, from 0; any other
+step into a list is taken into each of its elements, and what is found there is one list. null is the same as absent.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from streamproc.model.condition import Path
 
 Getter = Callable[[dict[str, Any]], Any]
 """The value at a path: a scalar, a map, a list (its elements count one by one), or None."""
+Steps = tuple[tuple[str, int], ...]
+"""Each step with the place in a list that it stands for, -1 for none."""
 
 
 def getter(path: Path) -> Getter:
@@ -22,34 +24,35 @@ def getter(path: Path) -> Getter:
         return lambda doc: doc.get(name)
     if len(path) == 2:
         first, second = path
-        rest = path[1:]
+        rest = steps_of(path[1:])
 
         def two(doc: dict[str, Any]) -> Any:
             inner = doc.get(first)
-            if type(inner) is dict:
-                return inner.get(second)
-            return None if inner is None else _walk(inner, rest)
+            return inner.get(second) if type(inner) is dict else walk(inner, rest)
 
         return two
-    return lambda doc: _walk(doc, path)
+    steps = steps_of(path)
+    return lambda doc: walk(doc, steps)
 
 
-def _walk(value: Any, path: Path) -> Any:
-    for place, step in enumerate(path):
+def steps_of(path: Path) -> Steps:
+    """The path as `walk` takes it."""
+    return tuple((step, int(step) if step.isascii() and step.isdigit() and len(step) < 10 else -1) for step in path)
+
+
+def walk(value: Any, steps: Steps) -> Any:
+    """What `value` has at the steps below it."""
+    for place, (name, index) in enumerate(steps):
         if type(value) is dict:
-            value = value.get(step)
-        elif type(value) is list:
-            if step.isdigit():
-                index = int(step)
-                value = value[index] if index < len(value) else None
-            else:
-                rest = path[place:]
-                found = [inner for item in value if type(item) in (dict, list) for inner in _flat(_walk(item, rest))]
-                return found or None
+            value = value.get(name)
+        elif type(value) is not list:
+            return None
+        elif index >= 0:
+            value = value[index] if index < len(value) else None
         else:
-            return None
-        if value is None:
-            return None
+            rest = steps[place:]
+            found = [inner for item in value if type(item) in (dict, list) for inner in _flat(walk(item, rest))]
+            return found or None
     return value
 
 

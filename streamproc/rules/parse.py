@@ -7,79 +7,123 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from streamproc.model.document import DocumentError, Problem, parsed, snake
-from streamproc.model.rule import Rule
-from streamproc.rules.problems import Problems, RuleError
-from streamproc.rules.types import TYPES, Settings
+from streamproc.model.document import DocumentError, parsed
+from streamproc.model.rule import A_ZONE, Rule, is_zone
+from streamproc.rules.filter import SHIELD
+from streamproc.rules.plain import plain
+from streamproc.rules.problems import MAX_PROBLEMS, Problems
+from streamproc.rules.settings import Settings
+from streamproc.rules.spelling import snake, spelled
+from streamproc.rules.types import COUNTING, TYPES
 
-_SHIELD = ("threshold_time", "threshold_type", "conditions")
+_BESIDE = ("threshold_time", "threshold_type", SHIELD)
 """Shield writes these beside the name; they belong to the condition."""
+_MAX_FIELDS = 100
 
 
 def parse_rule(doc: Any, *, default_tenant: str | None = None) -> Rule:
     """The rule; `default_tenant` owns one that names no tenant. Raises RuleError with every problem found.
 
     A rule without an id gets `rule_<uuid>`, derived from its tenant and name, so that reading it again names the
-    same rule.
+    same rule. Whatever is given, RuleError is the only error.
     """
     problems = Problems()
     if not isinstance(doc, Mapping):
         problems.value("", doc, "a rule: a map of fields")
         problems.check()
-    fields = {str(name): value for name, value in doc.items()}
-    spelled = {snake(name): name for name in fields}
-    condition = fields.pop(spelled.get("condition", "condition"), {})
-    shield = {name: fields.pop(spelled[name]) for name in _SHIELD if name in spelled}
-    if "type" not in spelled and ("threshold_time" in shield or "threshold_type" in shield):
-        fields["type"] = "threshold"
-    if not _given(fields, "tenant_id") and default_tenant is not None:
-        fields["tenant_id"] = default_tenant
-    if not _given(fields, "id"):
-        fields["id"] = _derived_id(fields)
-    parsed_condition = _condition(fields.get("type"), condition, shield, problems)
-    try:
-        rule = parsed(Rule, {**fields, "condition": parsed_condition})
-    except DocumentError as error:
-        found = [p for p in error.problems if p.path != "type" or not any(q.path == "type" for q in problems.found)]
-        raise RuleError((*found, *problems.found)) from None
-    problems.check()
-    return rule
+    written: dict[str, Any] | None = plain(doc, problems)
+    if written is None:
+        problems.check()
+    assert written is not None
+    if len(written) > _MAX_FIELDS:
+        problems.add("", f"has more than {_MAX_FIELDS} fields")
+        problems.check()
+    return _Parser(written, default_tenant, problems).rule()
 
 
-def _given(fields: Mapping[str, Any], name: str) -> bool:
-    return any(snake(written) == name and value is not None for written, value in fields.items())
+class _Parser:
+    def __init__(self, written: dict[str, Any], default_tenant: str | None, problems: Problems) -> None:
+        self._problems = problems
+        self._odd = {problem.path for problem in problems.found}
+        self._spelled = spelled(written)
+        self._fields = written
+        if default_tenant is not None:
+            self._default("tenant_id", default_tenant)
+        self._default("id", _derived_id(self._value("tenant_id"), self._value("name")))
+
+    def rule(self) -> Rule:
+        condition = self._condition()
+        try:
+            rule = parsed(Rule, {**self._fields, "condition": condition})
+        except DocumentError as error:
+            self._merge(error)
+        self._problems.check()
+        return rule
+
+    def _merge(self, error: DocumentError) -> None:
+        """Each path's first problem says it; what follows from that one is left out."""
+        told = {snake(path) for path in self._odd} | {problem.path for problem in self._problems.found}
+        found = [p for p in error.problems if p.path not in told and snake(p.path) not in told]
+        self._problems.found[:0] = found[:MAX_PROBLEMS]
+
+    def _value(self, name: str) -> Any:
+        return self._fields.get(self._spelled[name][0]) if name in self._spelled else None
+
+    def _take(self, name: str) -> tuple[str, Any] | None:
+        """A field that is no field of the model, as written."""
+        if name not in self._spelled:
+            return None
+        first, *others = self._spelled.pop(name)
+        for other in others:
+            del self._fields[other]
+            self._problems.add(other, f"is given twice (as {first} too)")
+        return first, self._fields.pop(first)
+
+    def _default(self, name: str, value: Any) -> None:
+        if self._value(name) is None:
+            self._fields[self._spelled.setdefault(name, [name])[0]] = value
+
+    def _condition(self) -> Any:
+        taken = self._take("condition")
+        beside = {pair[0]: pair[1] for pair in map(self._take, _BESIDE) if pair is not None}
+        where, written = taken or ("condition", {})
+        if not isinstance(written, dict):
+            self._problems.value(where, written, "a map of fields")
+            return None
+        settings = Settings(written, self._problems, where, beside)
+        if settings.has("threshold_time") or settings.has("threshold_type"):
+            self._default("type", "threshold")
+        self._misplaced()
+        self._zone(settings)
+        kind = self._value("type")
+        if not isinstance(kind, str) or kind not in TYPES:
+            if kind is not None:
+                self._problems.value(self._spelled["type"][0], kind, f"one of {', '.join(TYPES)}")
+            return None
+        if taken is None and not beside:
+            self._problems.add("condition", "is required; {} is every event")
+        return TYPES[kind](settings, self._problems)
+
+    def _misplaced(self) -> None:
+        for name in (*COUNTING, "group_by"):
+            taken = self._take(name)
+            if taken is not None:
+                self._problems.add(taken[0], "belongs in the condition")
+
+    def _zone(self, settings: Settings) -> None:
+        """`timezone` may stand in the condition, though it is the rule's."""
+        where, zone = settings.path("timezone"), settings.take("timezone")
+        if zone is None:
+            return
+        if self._value("timezone") is not None:
+            self._problems.add(where, "is given beside the condition too; keep one of them")
+        elif not is_zone(zone):
+            self._problems.value(where, zone, A_ZONE)
+        else:
+            self._default("timezone", zone)
 
 
-def _condition(kind: Any, written: Any, shield: Mapping[str, Any], problems: Problems) -> Any:
-    if not isinstance(written, Mapping):
-        problems.value("condition", written, "a map of fields")
-        return None
-    clash = [name for name in shield if any(snake(str(key)) == name for key in written)]
-    for name in clash:
-        problems.add(name, "is given in the condition too; keep one of them")
-    if not isinstance(kind, str) or kind not in TYPES:
-        if kind is not None:
-            problems.value("type", kind, f"one of {', '.join(TYPES)}")
-        return None
-    return TYPES[kind](_Merged(written, shield), problems)
-
-
-class _Merged(Settings):
-    """A condition whose Shield settings may stand beside it; problems name the place where each was written."""
-
-    def __init__(self, written: Mapping[str, Any], beside: Mapping[str, Any]) -> None:
-        super().__init__({**beside, **written})
-        self._beside = frozenset(beside)
-
-    def path(self, name: str) -> str:
-        return name if name in self._beside else super().path(name)
-
-
-def _derived_id(fields: Mapping[str, Any]) -> str:
-    named = {snake(name): value for name, value in fields.items()}
-    text = f"{named.get('tenant_id')}\0{named.get('name')}"
+def _derived_id(tenant: Any, name: Any) -> str:
+    text = f"{tenant}\0{name}"
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=b"rule id").digest()
     return f"rule_{UUID(bytes=digest, version=4)}"
-
-
-__all__ = ["Problem", "RuleError", "parse_rule"]

@@ -1,4 +1,9 @@
-"""Patterns that tenants write: wildcards and regular expressions, matched in linear time by RE2."""
+"""Patterns that tenants write: wildcards and regular expressions, whose cost is bounded whatever they are.
+
+RE2 takes time in proportion to program size times length of the text, so both are limited: a pattern may compile to
+at most `MAX_PROGRAM` instructions, and looks at the first `MAX_STEPS / instructions` bytes of a text: all of a 256 KiB
+event for an ordinary pattern, 8 KiB for the largest. That keeps the worst case near 0.1 s.
+"""
 
 from __future__ import annotations
 
@@ -9,69 +14,96 @@ from functools import lru_cache
 import re2
 
 MAX_PATTERN = 2000
-MAX_PROGRAM_BYTES = 1 << 20
+MAX_PROGRAM = 4000
+MAX_STEPS = 1 << 25
+MAX_MEMORY = 1 << 20
 
 
 class PatternError(ValueError):
-    """A regular expression that RE2 does not take; the text says why."""
-
-
-def _options() -> re2.Options:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = MAX_PROGRAM_BYTES
-    return options
+    """A pattern that is not taken; the text says why."""
 
 
 @lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re2._Regexp:
+def _compiled(pattern: str, ignore_case: bool, wildcard: bool = False) -> re2._Regexp:
     if len(pattern) > MAX_PATTERN:
-        raise PatternError(f"is longer than {MAX_PATTERN} characters")
+        raise PatternError(f"longer than {MAX_PATTERN} characters")
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    options.max_mem = MAX_MEMORY
+    options.case_sensitive = not ignore_case
+    options.dot_nl = wildcard
     try:
-        return re2.compile(pattern, _options())
-    except re2.error as error:
+        compiled = re2.compile(pattern, options)
+    except (re2.error, UnicodeEncodeError) as error:
         reason = error.args[0] if error.args else error
         raise PatternError(reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)) from None
+    if compiled.programsize > MAX_PROGRAM:
+        raise PatternError(f"too large ({compiled.programsize} instructions, at most {MAX_PROGRAM}); repeat less")
+    return compiled
 
 
-def check_regex(pattern: str) -> None:
+def check_regex(pattern: str, ignore_case: bool) -> None:
     """Raises PatternError for what RE2 does not take (look-around and back references among others)."""
-    _compiled(pattern)
+    _compiled(pattern, ignore_case)
+
+
+def check_wildcard(pattern: str, ignore_case: bool) -> None:
+    """Raises PatternError for a pattern that would cost too much."""
+    wildcard_match(pattern, ignore_case)
 
 
 def regex_search(pattern: str, ignore_case: bool) -> Callable[[str], bool]:
     """Whether the pattern is found anywhere in a text."""
-    search = _compiled(f"(?i){pattern}" if ignore_case else pattern).search
-    return lambda text: search(_valid(text)) is not None
+    compiled = _compiled(pattern, ignore_case)
+    search, limit = compiled.search, MAX_STEPS // max(compiled.programsize, 1)
+    # bytes, because for text the binding counts characters up to the match, which nobody asks for
+    return lambda text: search(text.encode("utf-8", "replace")[:limit]) is not None
 
 
 def wildcard_match(pattern: str, ignore_case: bool) -> Callable[[str], bool]:
     """Whether a whole text matches a pattern in which `*` stands for any text and `?` for one character."""
     if ignore_case:
-        pattern = pattern.casefold()
-        inner = wildcard_match(pattern, False)
+        inner = wildcard_match(pattern.casefold(), False)
         return lambda text: inner(text.casefold())
-    if "?" not in pattern:
-        head, star, tail = pattern.partition("*")
-        if not star:
-            return pattern.__eq__
-        if "*" not in tail:
-            least = len(pattern) - 1
-            if not tail:
-                return lambda text: text.startswith(head)
-            if not head:
-                return lambda text: text.endswith(tail)
-            return lambda text: len(text) >= least and text.startswith(head) and text.endswith(tail)
-        if not head and tail.endswith("*") and "*" not in tail[:-1]:
-            middle = tail[:-1]
-            return lambda text: middle in text
-    translated = re.sub(r"\*+", "*", pattern)
-    parts = [re2.escape(part) for part in re.split(r"([*?])", translated)]
-    body = "".join(".*" if p == re2.escape("*") else "." if p == re2.escape("?") else p for p in parts)
-    fullmatch = _compiled(f"(?s){body}").fullmatch
-    return lambda text: fullmatch(_valid(text)) is not None
+    if "?" in pattern:
+        return _with_single(pattern)
+    head, *middle, tail = pattern.split("*") if "*" in pattern else (pattern, "")
+    if "*" not in pattern:
+        return lambda text: text == pattern
+    middle = [part for part in middle if part]
+    least = len(head) + len(tail)
+    if middle:
+        return lambda text: _in_order(text, head, middle, tail)
+    if not tail:
+        return lambda text: text.startswith(head)
+    if not head:
+        return lambda text: text.endswith(tail)
+    return lambda text: len(text) >= least and text.startswith(head) and text.endswith(tail)
 
 
-def _valid(text: str) -> str:
-    """RE2 takes UTF-8; a lone surrogate has none."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+def _in_order(text: str, head: str, middle: list[str], tail: str) -> bool:
+    """The parts follow one another without overlap; taking each as early as it comes leaves most to the rest."""
+    end = len(text) - len(tail)
+    if not text.startswith(head) or not text.endswith(tail):
+        return False
+    start = len(head)
+    for part in middle:
+        found = text.find(part, start, end) if start <= end else -1
+        if found < 0:
+            return False
+        start = found + len(part)
+    return start <= end
+
+
+def _with_single(pattern: str) -> Callable[[str], bool]:
+    parts = re.split(r"(\?|\*+)", pattern)
+    body = "".join("." if part == "?" else ".*" if part.startswith("*") else re2.escape(part) for part in parts)
+    compiled = _compiled(body, False, wildcard=True)
+    fullmatch, limit = compiled.fullmatch, MAX_STEPS // max(compiled.programsize, 1)
+
+    def match(text: str) -> bool:
+        encoded = text.encode("utf-8", "replace")
+        return len(encoded) <= limit and fullmatch(encoded) is not None
+
+    return match
