@@ -45,6 +45,10 @@ check: $(VENV)/.installed-dev ## Check style, formatting, types and the directio
 bench: $(VENV)/.installed ## Measure throughput and latency beside a bare client and stock Faust
 	@exec $(VENV)/bin/streamproc bench $(ARGS)
 
+.PHONY: docs
+docs: $(VENV)/.installed ## Bring the reference up to date with the code
+	@exec $(PYTHON) docs/generate.py
+
 .PHONY: lock
 lock: $(VENV)/.installed-dev ## Resolve the lock files anew (ARGS=--upgrade: with the newest versions)
 	$(COMPILE) $(ARGS) --extra docker --output-file requirements.lock pyproject.toml
