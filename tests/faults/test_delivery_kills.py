@@ -134,7 +134,9 @@ async def test_nothing_undelivered_and_never_a_resolve_before_its_trigger(
     first: dict[tuple[str, str], float] = {}
     for received in sink.received:
         first.setdefault(received.what, received.at)
-    early = [id_ for id_, kind in first if kind == "alert.resolved" and first[id_, kind] < first[id_, "alert.triggered"]]
+    early = [
+        id_ for id_, kind in first if kind == "alert.resolved" and first[id_, kind] < first[id_, "alert.triggered"]
+    ]
     assert not early, "a resolve overtook its trigger"
 
     logged = [orjson.loads(r.value) for r in await read_topic(settings, "deliveries") if r.value]

@@ -36,7 +36,10 @@ POISON: dict[str, tuple[bytes | None, str]] = {
     "not a number": (b'{"tenant_id": "acme", "action": "a", "metadata": {"n": NaN}}', "not_finite"),
     "a number beyond all": (b'{"tenant_id": "acme", "action": "a", "metadata": {"n": 1e400}}', "not_finite"),
     "the year 0": (b'{"tenant_id": "acme", "action": "a", "event_time": "0000-01-01T00:00:00Z"}', "time_out_of_range"),
-    "the year 10000": (b'{"tenant_id": "acme", "action": "a", "event_time": "10000-01-01T00:00:00Z"}', "time_out_of_range"),
+    "the year 10000": (
+        b'{"tenant_id": "acme", "action": "a", "event_time": "10000-01-01T00:00:00Z"}',
+        "time_out_of_range",
+    ),
     "300 KiB": (orjson.dumps({**GOOD, "metadata": {"x": "y" * 300 * 1024}}), "too_large"),
     "depth 1,000": (b'{"tenant_id": "acme", "action": "a", "m": ' + b'{"m":' * 999 + b"1" + b"}" * 1000, "too_deep"),
 }
