@@ -2,12 +2,12 @@
 
 Bound: a window keeps at most `max(2 * count, 1024)` event ids (and values) for telling duplicates and for the
 alert; past that it counts on without them. A key keeps the windows that a hit not yet late can fall into:
-those within 2 W + L of its newest event.
+those within 2 W + L of its newest event; and the one of its latest trigger, which the alert tells of.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,13 +18,20 @@ from streamproc.model.hit import DistinctValue
 from streamproc.model.times import iso
 
 _QUARTER_MS = 15 * 60 * 1000
+_BACKWARD_MS = 3 * 3600 * 1000
+"""No zone has set its clocks back by more at once since 1970; a window may be longer by so much."""
+_CYCLE = timedelta(days=146_097)
+"""400 years, after which the calendar repeats."""
 
 
 @lru_cache(maxsize=65_536)
 def _offset_ms(zone: str, quarter: int) -> int:
     """A zone's distance from UTC in a quarter of an hour; zones change theirs only at such marks."""
-    moment = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, UTC).astimezone(ZoneInfo(zone))
-    offset = moment.utcoffset()
+    moment = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, UTC)
+    try:
+        offset = moment.astimezone(ZoneInfo(zone)).utcoffset()
+    except OverflowError:  # the last hours of the year 9999 lie in the year 10000 east of Greenwich
+        offset = (moment - _CYCLE).astimezone(ZoneInfo(zone)).utcoffset()
     return 0 if offset is None else int(offset.total_seconds() * 1000)
 
 
@@ -125,11 +132,10 @@ class FixedThreshold:
         bucket = Bucket(start, t)
         buckets.append(bucket)
         if len(buckets) > 1:
+            # By the time of an event in it, because starts are in local time and clocks are set.
+            oldest = state.newest - self.horizon_ms - (0 if self.utc else _BACKWARD_MS)
+            buckets[:] = [b for b in buckets if b.first > oldest or b.start == state.fired]
             buckets.sort(key=lambda b: b.start)
-            # A day's leeway: local starts are compared with UTC times.
-            oldest = state.newest - self.horizon_ms - 86_400_000 * (not self.utc)
-            while buckets[0].start <= oldest:
-                del buckets[0]
             state.samples = [s for s in state.samples if s[0] > oldest]
         return bucket
 
@@ -153,8 +159,8 @@ class FixedThreshold:
         }
 
     def samples(self, state: FixedWindows) -> list[bytes]:
-        first = self._fired(state).first
-        return [raw for t, raw in state.samples if t >= first]
+        fired = self._fired(state)
+        return [raw for t, raw in state.samples if fired.first <= t <= fired.last]
 
     def reason(self, state: FixedWindows, group: dict[str, Any], event: dict[str, Any] | None) -> str:
         return counted_reason(self._fired(state).count, self.window_ms, self.distinct, group)

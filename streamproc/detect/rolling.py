@@ -149,8 +149,8 @@ class RollingThreshold:
         }
 
     def samples(self, state: RollingWindow) -> list[bytes]:
-        first = state.best[1]
-        return [raw for t, raw in state.samples if t >= first]
+        _, first, last = state.best
+        return [raw for t, raw in state.samples if first <= t <= last]
 
     def reason(self, state: RollingWindow, group: dict[str, Any], event: dict[str, Any] | None) -> str:
         return counted_reason(state.best[0], self.window_ms, self.distinct, group)
