@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -70,7 +70,14 @@ A_ZONE = "a time zone such as UTC or Europe/Berlin"
 
 
 def _texts(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str) else _at_most(100, value)
+
+
+def _at_most(most: int, value: object) -> object:
+    """Before the entries are looked at, because each wrong one makes a problem of its own."""
+    if isinstance(value, list | tuple) and len(value) > most:
+        raise ValueError(f"has more than {most} entries")
+    return value
 
 
 def _quiet_seconds(value: object) -> object:
@@ -110,9 +117,7 @@ def _carried(metadata: dict[str, Any]) -> dict[str, Any]:
 Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 Description = Annotated[str, Field(max_length=128), AfterValidator(_printable)]
 RuleId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
-Texts = Annotated[
-    tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=100), BeforeValidator(_texts)
-]
+Texts = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], BeforeValidator(_texts)]
 
 
 class Rule(BaseModel):
@@ -142,7 +147,7 @@ class Rule(BaseModel):
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     runbook: Annotated[str, Field(max_length=2048), AfterValidator(_link)] | None = None
     metadata: Annotated[dict[str, Any], AfterValidator(_carried)] = {}
-    tests: tuple[dict[str, Any], ...] = ()
+    tests: Annotated[tuple[dict[str, Any], ...], BeforeValidator(partial(_at_most, 1000))] = ()
 
     @property
     def auto_resolve_ms(self) -> int | None:

@@ -216,13 +216,11 @@ def _shield(test: ShieldTest) -> Predicate:
         if v is None:
             metadata = doc.get("metadata")
             v = metadata.get(field) if type(metadata) is dict else None
+        return (any(map(one, v)) if type(v) is list else one(v)) is not negated
+
+    def one(v: Any) -> bool:
         if type(v) is str:
-            return (v in values) is not negated
-        found = any(
-            as_text(item) in values
-            for item in (v if type(v) is list else (v,))
-            if type(item) in (str, bool, int, float)
-        )
-        return found is not negated
+            return v in values
+        return type(v) in (bool, int, float) and as_text(v) in values
 
     return has

@@ -71,4 +71,5 @@ def _scalar(value: Any) -> Any:
 
 def _unordered(parts: Any) -> tuple[Any, ...]:
     """Sorted, each once. By their text, because texts, numbers and tuples have no order among them."""
-    return tuple(part for _, part in sorted({repr(part): part for part in parts}.items()))
+    by_text = {repr(part): part for part in parts}
+    return tuple(by_text[text] for text in sorted(by_text))

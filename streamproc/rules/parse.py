@@ -62,8 +62,13 @@ class _Parser:
 
     def _merge(self, error: DocumentError) -> None:
         """Each path's first problem says it; what follows from that one is left out."""
-        told = {snake(path) for path in self._odd} | {problem.path for problem in self._problems.found}
-        found = [p for p in error.problems if p.path not in told and snake(p.path) not in told]
+        odd = [snake(path) for path in self._odd]
+        told = {problem.path for problem in self._problems.found}.union(odd)
+
+        def follows(path: str) -> bool:
+            return snake(path) in told or any(other.startswith((f"{path}.", f"{path}[")) for other in odd)
+
+        found = [problem for problem in error.problems if not follows(problem.path)]
         self._problems.found[:0] = found[:MAX_PROBLEMS]
 
     def _value(self, name: str) -> Any:
