@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from alerting.making import (
+from tests.alerting.making import (
     MINUTE,
     Config,
     Rule,

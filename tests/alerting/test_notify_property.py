@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from alerting.making import Rule, Timeline, config
+from tests.alerting.making import Rule, Timeline, config
 from streamproc.model.notification import OPENING, Notification
 
 steps = st.lists(

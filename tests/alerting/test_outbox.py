@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from alerting.making import HOOK, SLACK, notification
+from tests.alerting.making import HOOK, SLACK, notification
 from streamproc.alerting.outbox import MAX_SETTLED, SETTLED_MS, Outbox, Terms
 from streamproc.alerting.outbox_entry import Effects, decode
 from streamproc.alerting.retry import Fixed

@@ -12,7 +12,7 @@ from random import Random
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from alerting.making import notification
+from tests.alerting.making import notification
 from streamproc.alerting.outbox import Outbox, Terms
 from streamproc.alerting.outbox_entry import Effects
 from streamproc.alerting.retry import Fixed

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alerting.making import Record, Rule, hook, slack
+from tests.alerting.making import Record, Rule, hook, slack
 from streamproc.alerting.recipients import ChannelBook, NotifyingRule, named
 from streamproc.config.record import ConfigRecord
 from streamproc.config.snapshot import Snapshot

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from channels.receiver import http, notification, receiving, webhook
+from tests.channels.receiver import http, notification, receiving, webhook
 from streamproc.channels import http as http_module
 from streamproc.channels.address import networks, permitted
 from streamproc.channels.registry import Transports

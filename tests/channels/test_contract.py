@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from channels.receiver import Receiver, answer, http, notification, receiving, slack, slack_api, webhook
+from tests.channels.receiver import Receiver, answer, http, notification, receiving, slack, slack_api, webhook
 from streamproc.channels.outcome import Outcome
 from streamproc.channels.registry import TRANSPORTS, Transports
 from streamproc.channels.slack import SlackTransport

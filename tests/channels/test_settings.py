@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from channels.receiver import SECRET
+from tests.channels.receiver import SECRET
 from streamproc.model.channel import SlackChannel, Webhook, parse_channel, parse_webhook
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.document import DocumentError, snake

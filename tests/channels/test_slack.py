@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from slack_sdk.models.blocks import Block
 
-from channels.receiver import ALERT, answer, http, notification, receiving, slack, slack_api, webhook
+from tests.channels.receiver import ALERT, answer, http, notification, receiving, slack, slack_api, webhook
 from streamproc.alerting import render
 from streamproc.channels.registry import Transports
 from streamproc.channels.slack import SlackTransport

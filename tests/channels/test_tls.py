@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from channels.receiver import Receiver, answer, http, notification, receiving, webhook
+from tests.channels.receiver import Receiver, answer, http, notification, receiving, webhook
 from streamproc.channels.registry import Transports
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from channels.receiver import ALERT, SECRET, Request, answer, http, notification, receiving, webhook
+from tests.channels.receiver import ALERT, SECRET, Request, answer, http, notification, receiving, webhook
 from streamproc.channels.outcome import Outcome
 from streamproc.channels.registry import Transports
 from streamproc.model.notification import Purpose
