@@ -57,6 +57,8 @@ class Entry:
     """Topics between its stages, which must be drained too."""
     writes: Sequence[str]
     """Topics of its alerts; the run ends with the last record there."""
+    own_topics: str
+    """What the names of its topics begin with."""
     alerts: Callable[[], Awaitable[Alerts]] | None
     """Reads what it found; None for one that looks for nothing."""
     clean: Callable[[], Awaitable[None]]
@@ -88,7 +90,7 @@ class RawClient:
         group = f"bench-raw-{place.tag}"
         environment, progress = _peer(place, group)
         command = [sys.executable, "-m", "streamproc.bench.peers.raw_client"]
-        return Entry(command, environment, progress, group, (), (), None, _nothing)
+        return Entry(command, environment, progress, group, (), (), group, None, _nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class StockFaust:
             await place.cluster.delete(await place.cluster.names(group))
 
         command = [sys.executable, "-m", "streamproc.bench.peers.faust_worker"]
-        return Entry(command, environment, progress, group, [keyed], [alerts], found, clean)
+        return Entry(command, environment, progress, group, [keyed], [alerts], group, found, clean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ class Worker:
             place.settings.group(f"worker-{place.tag}"),
             [topics["signals"].topic],
             [topics["alerts"].topic],
+            place.settings.topic_prefix,
             found,
             _nothing,  # its topics are made anew by the next run
             {"rules": len(self.documents), "config_apply_s": round(seconds, 2)},

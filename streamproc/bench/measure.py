@@ -72,15 +72,27 @@ async def run_once(
             watch = _Watch(entry, place, child, contestant.label, tell)
             await watch.first_record(started + START_LIMIT_S)
             done = await watch.all_taken(time.monotonic() + limit_s)
-            drained = await watch.drained(source, later, time.monotonic() + 60)
+            drained = await watch.drained(source, later, time.monotonic() + limit_s)
             drained = max(drained, await watch.last_alert(writes))
         verdict = None if entry.alerts is None else compare(wanted, await entry.alerts())
         done = await _latest(entry, done)
+        entry.notes["records_written"] = await _written(place, entry)
     finally:
         await entry.clean()
     result = _result(contestant.name, place.count, started, done, drained, sampler.trace, broker, verdict, entry)
     shutil.rmtree(place.directory / "state", ignore_errors=True)
     return result
+
+
+async def _written(place: Place, entry: Entry) -> dict[str, int]:
+    """How many records each of the contestant's own topics got (with marks of transactions), by name."""
+    names = [name for name in await place.cluster.names(entry.own_topics) if name != place.events]
+    ends = await place.cluster.ends(await place.cluster.partitions(names))
+    sums: dict[str, int] = {}
+    for tp, end in ends.items():
+        name = tp.topic.removeprefix(entry.own_topics)
+        sums[name] = sums.get(name, 0) + end
+    return {name: count for name, count in sorted(sums.items()) if count}
 
 
 async def _latest(entry: Entry, seen: Progress) -> Progress:
