@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # tables: one case a line
 """What a rule's author is told, word for word: the path, the value, and what was expected."""
 
 from __future__ import annotations

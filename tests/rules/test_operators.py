@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # tables: one case a line
 """What each operator means, one line each: a condition, events that match and events that do not."""
 
 from __future__ import annotations

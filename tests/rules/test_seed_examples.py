@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # tables: one case a line
 """The rules that the products' own documents show, as the JSON they send, and what their text says they catch.
 
 `yes` and `no` are events that must and must not match.
@@ -89,8 +90,11 @@ EXAMPLES = [
             "condition": {"action": {"matches": "data.*"}, "event_time": {"hour": {"between": [22, 6]}}},
             "severity": "medium", "channels": ["slack"]}""",
         yes=[at(f"2026-02-10T{time}Z", action="data.read") for time in ("22:00:00", "23:59:59", "00:00:00", "06:59:59")],
-        no=[at("2026-02-10T07:00:00Z", action="data.read"), at("2026-02-10T21:59:59Z", action="data.read")]
-        + [at("2026-02-10T23:00:00Z", action="user.login")],
+        no=[
+            at("2026-02-10T07:00:00Z", action="data.read"),
+            at("2026-02-10T21:59:59Z", action="data.read"),
+            at("2026-02-10T23:00:00Z", action="user.login"),
+        ],
     ),
     Example(
         """{"name": "Access Denied Spike", "type": "threshold",
