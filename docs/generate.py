@@ -1,0 +1,202 @@
+"""Writes the parts of the reference that the code knows better than any author.
+
+`make docs` runs it; `tests/test_docs.py` fails when a page is not as it would write it. In a page, what stands
+between `<!-- generated: name -->` and `<!-- end -->` is replaced by what the function of that name answers.
+"""
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from prometheus_client import Counter, Gauge, Histogram
+from pydantic_core import PydanticUndefined
+from typer.main import get_command
+
+from streamproc import metrics as exported
+from streamproc import settings as settings_module
+from streamproc.cli.main import GROUPS, PROGRAM, LazyGroup
+from streamproc.kafka.topics import load_topics
+from streamproc.model.delivery import DeliveryState, OutcomeKind
+from streamproc.model.delivery import Reason as DeliveryReason
+from streamproc.model.event import Reason as EventReason
+from streamproc.settings import PREFIX, Settings
+
+DOCS = Path(__file__).parent
+_BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [columns, tuple("---" for _ in columns), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+
+
+def attribute_docs(source: object) -> dict[str, str]:
+    """Name → the text that follows the assignment of that name in a class, on one line."""
+    body = ast.parse(inspect.getsource(source)).body[0]  # type: ignore[arg-type]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for statement, following in zip(body.body, [*body.body[1:], None], strict=True):
+        if isinstance(statement, ast.AnnAssign):
+            target: Any = statement.target
+        elif isinstance(statement, ast.Assign):
+            target = statement.targets[0]
+        else:
+            continue
+        match following:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                found[target.id] = " ".join(text.split())
+            case _:
+                found[target.id] = ""
+    return found
+
+
+def settings() -> str:
+    """Every setting."""
+    docs = attribute_docs(settings_module.Settings)
+    rows = []
+    for name, field in Settings.model_fields.items():
+        choices = (
+            [str(value) for value in get_args(field.annotation)] if get_origin(field.annotation) is Literal else []
+        )
+        text = docs[name]
+        if choices:
+            text = f"{text} One of {', '.join(choices)}.".strip()
+        rows.append((f"`{PREFIX}{name.upper()}`", _default(field.default), text))
+    return table(("variable", "default", "meaning"), rows)
+
+
+def _default(value: Any) -> str:
+    return "" if value in (None, "", (), PydanticUndefined) else f"`{value}`"
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    known = LazyGroup().list_commands(None)
+    return "\n\n".join(section for name in known for section in _group(name))
+
+
+def _group(name: str) -> Iterator[str]:
+    module = importlib.import_module(f"streamproc.cli.{GROUPS[name].module}")
+    command: Any = get_command(module.app)
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield _command(f"{PROGRAM} {name}", command)
+        return
+    yield f"## {PROGRAM} {name}\n\n{GROUPS[name].help}"
+    for sub, found in inner.items():
+        yield _command(f"{PROGRAM} {name} {sub}", found, "###")
+
+
+def _command(name: str, command: Any, level: str = "##") -> str:
+    rows = []
+    for parameter in command.params:
+        if parameter.name in ("help", "install_completion", "show_completion"):
+            continue
+        names = [*parameter.opts, *parameter.secondary_opts]
+        if parameter.param_type_name == "argument":
+            names = [(parameter.metavar or parameter.name or "").upper()]
+        text = " ".join((getattr(parameter, "help", None) or "").split())
+        default = parameter.default
+        shown = default is not None and not callable(default) and not isinstance(default, bool | list | tuple)
+        if shown and default != "" and type(default) in (int, float, str):
+            text = f"{text} Default: `{default}`."
+        rows.append((" ".join(f"`{one}`" for one in names), text.strip()))
+    text = "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(command.help or "").split("\n\n"))
+    return "\n\n".join(part for part in (f"{level} {name}", text, table(("", ""), rows) if rows else "") if part)
+
+
+def topics() -> str:
+    """Every topic as topics.yaml declares it."""
+    rows = [
+        (
+            f"`{spec.name}`",
+            spec.about,
+            str(spec.partitions),
+            spec.cleanup,
+            spec.key or "",
+            spec.partition_by or "",
+            f"{', '.join(spec.writer)} → {', '.join(spec.readers)}",
+        )
+        for spec in load_topics(Settings.model_construct(environment="", topics_file=None, topic_prefix="")).values()
+    ]
+    columns = ("topic", "holds", "partitions", "cleanup", "key", "partition by", "written by → read by")
+    return table(columns, rows)
+
+
+def metrics() -> str:
+    """Every metric."""
+    rows = []
+    for metric in vars(exported).values():
+        if not isinstance(metric, Counter | Gauge | Histogram):
+            continue
+        (family,) = metric.describe()
+        name = f"{family.name}_total" if isinstance(metric, Counter) else family.name
+        labels = ", ".join(metric._labelnames)
+        rows.append((f"`{name}`", type(metric).__name__.lower(), labels, family.documentation))
+    return table(("metric", "kind", "labels", "meaning"), rows)
+
+
+def event_reasons() -> str:
+    """Why a record is a dead letter."""
+    return ", ".join(f"`{reason}`" for reason in EventReason)
+
+
+def delivery_states() -> str:
+    """Where a delivery can stand."""
+    return ", ".join(f"`{state}`" for state in DeliveryState)
+
+
+def delivery_reasons() -> str:
+    """Why a delivery is where it stands."""
+    docs = attribute_docs(DeliveryReason)
+    return table(("reason", "means"), [(f"`{reason}`", docs[reason.name]) for reason in DeliveryReason])
+
+
+def attempt_outcomes() -> str:
+    """What an attempt can come to."""
+    return ", ".join(f"`{kind}`" for kind in OutcomeKind)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    function.__name__: function
+    for function in (
+        settings,
+        commands,
+        topics,
+        metrics,
+        event_reasons,
+        delivery_states,
+        delivery_reasons,
+        attempt_outcomes,
+    )
+}
+
+
+def refreshed(text: str) -> str:
+    """A page with its generated parts as they should be. Raises KeyError for a part that nobody generates."""
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{GENERATED[match[2]]()}\n\n{match[3]}", text)
+
+
+def pages() -> list[Path]:
+    """Every page of the documentation."""
+    return sorted(DOCS.rglob("*.md"))
+
+
+def main() -> None:
+    """Rewrite the pages that are out of date."""
+    for page in pages():
+        text = page.read_text()
+        wanted = refreshed(text)
+        if wanted != text:
+            page.write_text(wanted)
+            sys.stdout.write(f"{page.relative_to(DOCS.parent)}\n")
+
+
+if __name__ == "__main__":
+    main()
