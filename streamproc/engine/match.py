@@ -20,12 +20,13 @@ class Matcher:
     A hit names its rule by a number; `ref` says which it is, until the next `use`.
     """
 
-    __slots__ = ("_fingerprints", "_numbers", "_refs", "no_group", "rules")
+    __slots__ = ("_fingerprints", "_numbers", "_refs", "_remembered", "no_group", "rules")
 
     def __init__(self, rules: RuleIndex) -> None:
         self.rules = rules
         self.no_group = 0
-        self._fingerprints: dict[tuple[object, ...], bytes] = {}
+        self._fingerprints: list[dict[tuple[object, ...], bytes]] = []  # by number
+        self._remembered = 0
         self._numbers: dict[tuple[int, str], int] = {}
         self._refs: list[tuple[RuleRef, CompiledRule]] = []
 
@@ -36,6 +37,7 @@ class Matcher:
             self._fingerprints.clear()
             self._numbers.clear()
             self._refs.clear()
+            self._remembered = 0
 
     def ref(self, number: int) -> RuleRef:
         """What the first place of a hit stands for."""
@@ -65,22 +67,28 @@ class Matcher:
                 number = self._number(rule, tenant)
             latest = event.arrival + MAX_AHEAD_MS
             t = event.time if event.time <= latest else latest
+            known = self._fingerprints[number]
             for group in groups:
-                # The types are part of the key because True, 1 and 1.0 are equal as dictionary keys.
-                key = (number, group, *map(type, group))
-                fp = self._fingerprints.get(key)
+                # Text is its own key; of other values the type is part of it, as True, 1 and 1.0 are equal keys.
+                plain = len(group) == 1 and type(group[0]) is str
+                key = group if plain else (group, *map(type, group))
+                fp = known.get(key)
                 if fp is None:
-                    fp = self._remember(key, fingerprint(tenant, rule.owner, rule.id, group))
+                    fp = self._remember(known, key, fingerprint(tenant, rule.owner, rule.id, group))
                 into.append((number, fp, group, t, event.arrival, place, event.id, value, event.raw))
 
     def _number(self, rule: CompiledRule, tenant: str) -> int:
         number = self._numbers[(id(rule), tenant)] = len(self._refs)
         # The rule is kept beside its reference so that its id() stays its own.
+        self._fingerprints.append({})
         self._refs.append((RuleRef(rule.owner, rule.id, rule.revision, rule.counting_hash, tenant), rule))
         return number
 
-    def _remember(self, key: tuple[object, ...], fp: bytes) -> bytes:
-        if len(self._fingerprints) >= MAX_REMEMBERED:
-            self._fingerprints.clear()
-        self._fingerprints[key] = fp
+    def _remember(self, known: dict[tuple[object, ...], bytes], key: tuple[object, ...], fp: bytes) -> bytes:
+        if self._remembered >= MAX_REMEMBERED:
+            for one in self._fingerprints:
+                one.clear()
+            self._remembered = 0
+        self._remembered += 1
+        known[key] = fp
         return fp

@@ -25,6 +25,8 @@ from streamproc.sources.decode import Decoder
 log = structlog.get_logger(__name__)
 
 TICK_S = 1.0
+STRETCH = 128
+"""Events decoded before they are matched: few enough to stay in the processor's cache (2,000 cost a third more)."""
 CAUGHT_UP_MARGIN_MS = 1000
 """A caught-up partition's time lags the wall clock by this, for records the broker has and we have not seen."""
 
@@ -65,14 +67,16 @@ class Route:
         started = time.perf_counter()
         snapshot, matcher = self._tailer.snapshot, self._matcher
         matcher.use(snapshot.rules)
-        # All are validated; only those that some rule might match are made.
-        events, errors = self._decoders[topic].decode_batch(records, partition, snapshot.rules.candidates)
         hits: list[Hit] = []
-        match = matcher.match
-        for event in events:
-            match(event, event.place, hits)
-        if errors:
-            await self._bury(topic, partition, records, errors)
+        match, decode = matcher.match, self._decoders[topic].decode_batch
+        for start in range(0, len(records), STRETCH):
+            stretch = records[start : start + STRETCH]
+            # All are validated; only those that some rule might match are made.
+            events, errors = decode(stretch, partition, snapshot.rules.candidates)
+            for event in events:
+                match(event, event.place, hits)
+            if errors:
+                await self._bury(topic, partition, stretch, errors)
         if hits:
             out: dict[tuple[str, int], list[Record]] = {}
             for target, frame in frames(source, snapshot.offset, hits, matcher.ref, self._signals.partitions):
