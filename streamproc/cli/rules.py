@@ -9,12 +9,15 @@ import typer
 
 from streamproc.cli.applying import apply_documents, print_changes
 from streamproc.cli.failures import FINDINGS
-from streamproc.cli.output import print_json, print_rows
+from streamproc.cli.lint_report import report
+from streamproc.cli.output import print_rows
 from streamproc.cli.session import ask, read_snapshot
 from streamproc.config.changes import DocumentsError, check_documents
 from streamproc.config.documents import read_documents
 from streamproc.config.keyring import load_keyring
 from streamproc.config.snapshot import RULE, Snapshot
+from streamproc.rules.lint import Level
+from streamproc.rules.lint import lint as lint_rules
 from streamproc.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -25,20 +28,32 @@ AsJson = typer.Option(False, "--json", help="Print JSON.")
 
 
 @app.command()
-def lint(files: list[Path] = Files, tenant: str | None = DefaultTenant, as_json: bool = AsJson) -> None:
-    """Check rules without a broker; status 1 when something is wrong. Rules need no tenant here."""
+def lint(
+    files: list[Path] = Files,
+    tenant: str | None = DefaultTenant,
+    strict: bool = typer.Option(False, "--strict", help="Status 1 for warnings too."),
+    hints: bool = typer.Option(False, "--hints", help="Also say what a careful author would add."),
+    as_json: bool = AsJson,
+) -> None:
+    """Check rules without a broker; status 1 when something is wrong. Rules need no tenant here.
+
+    Wrong is what cannot be read, and what can never match. A warning is about a rule that works and will be regretted.
+    """
+    documents = read_documents(files)
     try:
-        checked = check_documents(read_documents(files), load_keyring(load_settings()), kind=RULE, tenant=tenant or "*")
-        problems: tuple[str, ...] = ()
+        checked = check_documents(documents, load_keyring(load_settings()), kind=RULE, tenant=tenant or "*")
     except DocumentsError as error:
-        checked, problems = [], error.problems
-    if as_json:
-        print_json({"problems": list(problems)})
-    elif problems:
-        print("\n".join(problems))
-    else:
-        print(f"{len(checked)} fine")
-    if problems:
+        report(error.problems, [], 0, hints=hints, as_json=as_json)
+        raise typer.Exit(FINDINGS) from None
+    rules = [(one, document) for one, document in zip(checked, documents, strict=True) if one.kind == RULE]
+    places = {(one.tenant, one.id): document for one, document in rules}
+    found = [
+        (finding, places[finding.tenant, finding.rule_id].at(finding.path))
+        for finding in lint_rules(one.meaning for one, _ in rules)
+    ]
+    report((), found, len(checked), hints=hints, as_json=as_json)
+    levels = {finding.level for finding, _ in found}
+    if Level.ERROR in levels or (strict and Level.WARNING in levels):
         raise typer.Exit(FINDINGS)
 
 

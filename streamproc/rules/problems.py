@@ -58,7 +58,8 @@ def shown(value: Any) -> str:
     if isinstance(value, str) and value.isprintable() and not _AMBIGUOUS.fullmatch(value[:MAX_SHOWN]):
         return value if len(value) <= MAX_SHOWN else value[: MAX_SHOWN - 1] + "…"
     try:
-        text = repr(value[: MAX_SHOWN * 2] if isinstance(value, str | list | tuple) else value)
+        few = value[: MAX_SHOWN * 2] if isinstance(value, str | list | tuple) else value
+        text = repr(list(few) if isinstance(few, tuple) else few)
     except Exception:  # a value of any type may be shown here, also one nested too deeply or a number too long
         text = f"a {type(value).__name__}"
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"

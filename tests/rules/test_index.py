@@ -22,7 +22,7 @@ handles = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["acme", "other", "*"]), handles), max_size=12),
     st.lists(st.tuples(events(), times), min_size=1, max_size=4),
