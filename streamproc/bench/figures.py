@@ -79,6 +79,11 @@ class Goal:
         return ratio, ratio <= self.limit
 
 
+def ratio_text(value: float) -> str:
+    """`1.93×`, and `1/15.0` for small ones."""
+    return f"{value:.2f}×" if value >= 0.1 else f"1/{1 / value:.1f}"
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """By nearest rank, `share` of 1; `values` is not empty and need not be in order."""
     ordered = sorted(values)

@@ -20,6 +20,7 @@ from streamproc.bench.usage import Sampler, Trace
 
 START_LIMIT_S = 180.0
 POLL_S = 0.1
+LONGEST_PAUSE_S = 1.0
 FIRST_POLL_S = 0.05
 ALERTS_QUIET_S = 3.0
 """streamproc writes an alert's updates at most once a second, so the last one comes a little later."""
@@ -100,6 +101,14 @@ async def _latest(entry: Entry, seen: Progress) -> Progress:
     return await entry.progress.read() or seen
 
 
+def pause(seen: Progress | None, count: int, now: float) -> float:
+    """How long to look away: half of what seems to remain, because a look is work for the one looked at."""
+    if seen is None or seen.taken >= count or now <= seen.first:
+        return POLL_S
+    left = (count - seen.taken) * (now - seen.first) / seen.taken
+    return min(max(left / 2, POLL_S), LONGEST_PAUSE_S)
+
+
 class _Watch:
     def __init__(self, entry: Entry, place: Place, child: Child, label: str, tell: Tell) -> None:
         self._entry = entry
@@ -129,7 +138,7 @@ class _Watch:
                 if seen.taken >= self._place.count and seen.behind <= 0:
                     return seen
             self._check(deadline, f"took {seen.taken if seen else 0} of {self._place.count} events")
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(pause(seen, self._place.count, time.monotonic()))
 
     async def drained(self, source: Offsets, later: Sequence[TopicPartition], deadline: float) -> float:
         """Wait until the group has committed all it was given; answers when that was seen.

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from streamproc.bench.figures import Latency, Standing
+from streamproc.bench.figures import Latency, Standing, ratio_text
 from streamproc.bench.measure import RunResult
 from streamproc.bench.parts import Part
 
@@ -70,9 +70,8 @@ class Show:
             if reached is not None:
                 ratio, within = reached
                 colour, word = ("green", "reached") if within else ("red", "missed")
-                self._results.print(
-                    f"  {goal.text}: [bold]{_ratio(ratio)}[/], aim at most {_ratio(goal.limit)} — [{colour}]{word}[/]"
-                )
+                aim = f"aim at most {ratio_text(goal.limit)}"
+                self._results.print(f"  {goal.text}: [bold]{ratio_text(ratio)}[/], {aim} — [{colour}]{word}[/]")
 
     def latency(self, rows: Sequence[Latency]) -> None:
         """The latency part is done."""
@@ -121,7 +120,3 @@ def _alerts(standing: Standing) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.2f}×" if value >= 0.1 else f"1/{1 / value:.1f}"

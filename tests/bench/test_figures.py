@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from streamproc.bench.figures import Goal, Latency, Standing, percentile
-from streamproc.bench.measure import RunResult
+from streamproc.bench.measure import RunResult, pause
+from streamproc.bench.progress import Progress
 
 
 def result(name: str, cpu: float, broker: float | None = 1.0) -> RunResult:
@@ -45,3 +46,16 @@ def test_a_goal_is_a_ratio_of_medians(cost: float, reached: tuple[float, bool]) 
 
 def test_a_goal_needs_both() -> None:
     assert Goal("", "worker", "faust", 1 / 15).reached([standing("worker", 3.0)]) is None
+
+
+@pytest.mark.parametrize(
+    ("taken", "at", "seconds"),
+    [
+        pytest.param(100, 11.0, 1.0, id="nine seconds remain: no longer than a second"),
+        pytest.param(500, 11.0, 0.5, id="half of the second that remains"),
+        pytest.param(990, 11.0, 0.1, id="close to the end: often"),
+        pytest.param(1000, 11.0, 0.1, id="waiting for a later stage"),
+    ],
+)
+def test_a_contestant_is_asked_seldom_until_the_end_is_near(taken: int, at: float, seconds: float) -> None:
+    assert pause(Progress(taken, 10.0, at), 1000, at) == pytest.approx(seconds)
