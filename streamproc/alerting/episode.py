@@ -182,9 +182,18 @@ def fitted(raw: bytes, limit: int = MAX_EVENT_BYTES) -> bytes:
     cut = orjson.dumps(doc)
     if len(cut) <= limit:
         return cut
-    core: dict[str, Any] = {name: str(doc[name])[:512] for name in _CORE if name in doc}
+    for longest in (512, 128):
+        cut = orjson.dumps(_core(doc, longest))
+        if len(cut) <= limit:
+            return cut
+    return orjson.dumps(_core(doc, 32))  # 12 texts, each character at most 6 bytes
+
+
+def _core(doc: dict[str, Any], longest: int) -> dict[str, Any]:
+    """The core fields, as texts of at most so many characters."""
+    core: dict[str, Any] = {name: str(doc[name])[:longest] for name in _CORE if name in doc}
     for name, parts in (("actor", ("id", "type", "email", "ip")), ("resource", ("id", "type"))):
         whole = doc.get(name)
         if isinstance(whole, dict):
-            core[name] = {part: str(whole[part])[:512] for part in parts if whole.get(part)}
-    return orjson.dumps({**core, "truncated": True})
+            core[name] = {part: str(whole[part])[:longest] for part in parts if whole.get(part)}
+    return {**core, "truncated": True}

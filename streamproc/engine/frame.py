@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ormsgpack
 
@@ -118,7 +118,10 @@ def pack_tick(times: dict[str, int]) -> bytes:
 
 
 def unpack(value: bytes | None) -> Signal:
-    """Any signal from its bytes. Raises SignalError."""
+    """Any signal from its bytes. Raises SignalError, and nothing else.
+
+    A frame's rows are not looked into, as there are a great many: only `pack_frame` makes them.
+    """
     if not value or len(value) < 3 or value[1] != VERSION:
         raise SignalError("not a signal of version 1")
     kind = value[:1]
@@ -126,12 +129,45 @@ def unpack(value: bytes | None) -> Signal:
         body = ormsgpack.unpackb(memoryview(value)[2:])
         if kind == _FRAME:
             source, config_offset, refs, rows = body
-            return Frame(source, config_offset, {number: RuleRef(*ref) for number, *ref in refs}, rows)
+            _check((source, config_offset, refs, rows), _FRAME_TYPES)
+            return Frame(source, config_offset, {number: _ref(*ref) for number, *ref in refs}, rows)
         if kind == _TICK:
+            for pair in body.items():
+                _check(pair, _TIME_TYPES)
             return Tick(body)
         if kind == _COMMAND:
+            _check(body, _COMMAND_TYPES)
             id_, alert, fp, action, by, at, revision, note, resolution = body
             return Command(id_, alert, fp, Action(action), by, at, revision, note, resolution)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise SignalError(f"a signal of kind {kind!r} that cannot be read: {error}") from error
     raise SignalError(f"a signal of unknown kind {kind!r}")
+
+
+_NONE = type(None)
+_TEXT, _MAYBE_TEXT, _NUMBER = (str,), (str, _NONE), (int,)
+_FRAME_TYPES = (_TEXT, _NUMBER, (list,), (list,))
+_REF_TYPES = (_TEXT, _TEXT, _NUMBER, (bytes,), _TEXT)
+_TIME_TYPES = (_TEXT, _NUMBER)
+_COMMAND_TYPES = (
+    _TEXT,
+    _TEXT,
+    (bytes,),
+    _TEXT,
+    _TEXT,
+    _NUMBER,
+    (int, _NONE),
+    _MAYBE_TEXT,
+    _MAYBE_TEXT,
+)
+
+
+def _check(values: Sequence[object], types: Sequence[tuple[type, ...]]) -> None:
+    for value, wanted in zip(values, types, strict=True):
+        if type(value) not in wanted:
+            raise TypeError(f"{value!r:.40} is no {wanted[0].__name__}")
+
+
+def _ref(*values: Any) -> RuleRef:
+    _check(values, _REF_TYPES)
+    return RuleRef(*values)

@@ -87,6 +87,7 @@ class _Target(NamedTuple):
     detector: Detector
     head: dict[str, Any]
     tenant: str
+    quiet_ms: int | None
 
 
 class PartitionEngine:
@@ -151,7 +152,7 @@ class PartitionEngine:
             if target is None:
                 counts.outdated += 1
                 continue
-            rule, detector, _, tenant = target
+            rule, detector, _, tenant, _ = target
             state = self._young.get(fp) or self._load(fp)
             if state is None:
                 state = KeyState(fp, tenant, rule.owner, rule.id, rule.counting_hash, tuple(group))
@@ -184,7 +185,7 @@ class PartitionEngine:
         found = self._judge(ref.owner, ref.rule_id)
         target = None
         if found is not None and found[0].rule.enabled and found[0].counting_hash == ref.counting_hash:
-            target = _Target(*found, ref.tenant)
+            target = _Target(*found, ref.tenant, found[0].rule.auto_resolve_ms)
         if len(self._targets) > 50_000:
             self._targets.clear()
         self._targets[ref] = target
@@ -210,8 +211,16 @@ class PartitionEngine:
 
     def _trigger(self, state: KeyState, target: _Target, t: int, arrival: int, event_id: str, raw: bytes) -> None:
         self.counts.triggers += 1
-        rule, detector, head, tenant = target
+        rule, detector, head, tenant, quiet_ms = target
         episode = state.episode
+        if (
+            quiet_ms is not None
+            and episode is not None
+            and self.now >= episode.last_triggered + quiet_ms
+            and lifecycle.is_open(episode)
+        ):
+            # Its time came within this batch, too soon for a sweep to find it; where batches end must not matter.
+            self._resolve_quiet(state, episode, quiet_ms)
         if episode is None or not lifecycle.is_open(episode):
             self.counts.opened += 1
             group = dict(zip(rule.rule.condition.group_by, state.group, strict=False))
@@ -284,12 +293,17 @@ class PartitionEngine:
                 self._emit(state, episode, self.now)
             quiet_ms = self._quiet_ms(state)
             if quiet_ms is not None and self.now >= episode.last_triggered + quiet_ms:
-                lifecycle.resolve(episode, self.now, "streamproc", "auto_resolved")
-                self._emit(state, episode, self.now)
-                self._retire(episode)
+                self._resolve_quiet(state, episode, quiet_ms)
         elif self.now >= self._expiry(state):
             self.counts.expired += 1
             self._forget(state)
+
+    def _resolve_quiet(self, state: KeyState, episode: Episode, quiet_ms: int) -> None:
+        """As of the instant at which it had been quiet for so long, whenever that is found out."""
+        at = episode.last_triggered + quiet_ms
+        lifecycle.resolve(episode, at, "streamproc", "auto_resolved")
+        self._emit(state, episode, max(episode.emitted, at))
+        self._retire(episode)
 
     def drop(self, fp: bytes) -> None:
         """The key's rule was deleted: resolve its alert and forget it."""
@@ -320,6 +334,8 @@ class PartitionEngine:
         self._changes.timers.append((when, key))
 
     def _tombstone(self, key: bytes, timer: int) -> None:
+        if key in self._changes.puts:
+            return  # done in this batch already, or reopened in it
         value = self._store.get(key)
         if value is not None and codec.timer_of(value) == timer:
             self._changes.puts[key] = None
@@ -333,31 +349,36 @@ class PartitionEngine:
     def _expiry(self, state: KeyState) -> int:
         """When a key without an open alert may go: an hour after it can no longer matter."""
         found = self._judge(state.owner, state.rule_id)
-        horizon = DAY_MS if found is None else found[1].horizon_ms
-        expiry = state.touched + horizon + HOUR_MS
+        if found is None:
+            return self._tomorrow(state)
+        expiry = state.touched + found[1].horizon_ms + HOUR_MS
         episode = state.episode
         if episode is not None:
             expiry = max(expiry, (episode.resolved_at or 0) + lifecycle.REOPEN_MS)
         return expiry
 
+    def _tomorrow(self, state: KeyState) -> int:
+        """When to look again at a key whose rule is not in force: it keeps its state until the rule is deleted."""
+        return max(self.now, state.touched) + DAY_MS
+
     def _next_timer(self, state: KeyState) -> int:
         episode = state.episode
         if episode is None or not lifecycle.is_open(episode):
             return self._expiry(state)
-        when = NEVER
-        if episode.pending:
-            when = lifecycle.due_at(episode)
-        quiet_ms = self._quiet_ms(state)
-        if quiet_ms is not None:
-            when = min(when, episode.last_triggered + quiet_ms)
-        return when
+        found = self._judge(state.owner, state.rule_id)
+        if found is None:
+            when = self._tomorrow(state)
+        else:
+            quiet_ms = found[0].rule.auto_resolve_ms
+            when = NEVER if quiet_ms is None else episode.last_triggered + quiet_ms
+        return min(when, lifecycle.due_at(episode)) if episode.pending else when
 
     # records
 
     def _refresh(self, state: KeyState, episode: Episode) -> None:
-        """Bring context and reason up to the latest trigger."""
+        """Bring context and reason up to the latest trigger; they stay when its rule counts otherwise by now."""
         found = self._judge(state.owner, state.rule_id)
-        if found is None:
+        if found is None or found[0].counting_hash != state.counting_hash:
             return
         rule, detector, _ = found
         if state.window is None:
@@ -392,7 +413,8 @@ class PartitionEngine:
                 timers.append((when, KEY + fp))
             if state.window is not None:
                 found = self._judge(state.owner, state.rule_id)
-                if found is not None:  # else the rule went since: what was stored last stays
+                # else the rule went, or counts otherwise, since the last batch: what that one stored stays
+                if found is not None and found[0].counting_hash == state.counting_hash:
                     state.stored = found[1].encode(state.window)
             puts[KEY + fp] = codec.encode(state)
         self._dirty.clear()

@@ -88,19 +88,20 @@ def encode(state: KeyState) -> bytes:
 
 def decode(fingerprint: bytes, value: bytes) -> KeyState:
     """The state, its window still encoded. Raises StateError for bytes of an unknown version or shape."""
-    version, timer, _ = _HEADER.unpack_from(value)
+    version = value[0] if value else 0
     if version != VERSION:
         raise StateError(f"key {fingerprint.hex()}: state version {version} is not {VERSION}; a newer release wrote it")
     try:
+        _, timer, _ = _HEADER.unpack_from(value)
         tenant, owner, rule_id, counting_hash, group, guard, touched, window, episode = ormsgpack.unpackb(
             memoryview(value)[HEADER_BYTES:]
         )
-    except ValueError as error:
+        state = KeyState(fingerprint, tenant, owner, rule_id, counting_hash, tuple(group))
+        state.guard, state.touched, state.timer, state.stored = guard, touched, timer, window
+        if episode is not None:
+            state.episode = Episode.decode(episode)
+    except (ValueError, TypeError, struct.error) as error:
         raise StateError(f"key {fingerprint.hex()}: {error}") from error
-    state = KeyState(fingerprint, tenant, owner, rule_id, counting_hash, tuple(group))
-    state.guard, state.touched, state.timer, state.stored = guard, touched, timer, window
-    if episode is not None:
-        state.episode = Episode.decode(episode)
     return state
 
 
