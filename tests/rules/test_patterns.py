@@ -41,7 +41,7 @@ def test_a_catastrophic_pattern_takes_no_longer_than_the_text_is_long(pattern: s
     rule = compiled({"a": {"regex": pattern}})
     began = time.process_time()
     assert rule.matches(event(a=text + "!"), NOON) in (True, False)
-    assert time.process_time() - began < 2, "about 0.1 s at worst; a backtracking engine would take years"
+    assert time.process_time() - began < 2, "0.35 s at worst; a backtracking engine would take years"
 
 
 @pytest.mark.parametrize(
