@@ -97,7 +97,7 @@ class Cluster:
             await admin.delete(names)
             async with asyncio.timeout(GONE_LIMIT_S):
                 # brokers learn of it a moment later, and would meanwhile pass off the old topic as the new one
-                while await admin.topics(names):  # noqa: ASYNC110  # only the broker can say
+                while not set(names).isdisjoint(await self._admin.list_topics()):  # noqa: ASYNC110  # only the broker can say
                     await asyncio.sleep(0.05)
             await admin.create(topics)
 

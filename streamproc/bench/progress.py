@@ -62,11 +62,15 @@ class ProgressWriter:
         self._path = Path(path)
         threading.Thread(target=self._run, name="progress", daemon=True).start()
 
+    def begin(self) -> None:
+        """A first record is there, and is about to be worked on."""
+        if not self.first:
+            self.first = time.monotonic()
+
     def source(self, count: int = 1) -> None:
         """Source records were taken."""
+        self.begin()
         self.last = time.monotonic()
-        if not self.taken:
-            self.first = self.last
         self.taken += count
 
     def stage(self) -> None:

@@ -18,6 +18,10 @@ DISTURBED_CORES = 0.15
 """A run is disturbed, and made again, when others used more than this."""
 
 
+ENOUGH_EVENTS = 500_000
+"""With fewer, starting up, waiting and committing are most of the cost."""
+
+
 class Show:
     """A context manager: a bar at the bottom of a terminal, results above it. `results` is where tables go."""
 
@@ -65,6 +69,9 @@ class Show:
         busy = max((standing.median("foreign_cores") or 0.0 for standing in standings), default=0.0)
         if busy > DISTURBED_CORES:
             self._results.print(f"  [yellow]Others used {busy:.2f} cores meanwhile: these are no figures to keep.[/]")
+        if max((standing.runs[0].events for standing in standings), default=0) < ENOUGH_EVENTS:
+            self._results.print("  Too few events for figures that mean something; the alerts are what counts here.")
+            return
         for goal in part.goals:
             reached = goal.reached(standings)
             if reached is not None:

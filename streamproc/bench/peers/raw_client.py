@@ -29,6 +29,7 @@ async def consume() -> None:
     try:
         while not stop.is_set():
             for records in (await consumer.getmany(timeout_ms=200)).values():
+                progress.begin()
                 for record in records:
                     loads(record.value)
                 progress.source(len(records))
