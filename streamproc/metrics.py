@@ -28,9 +28,6 @@ COMMIT_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 STREAM_TIME = Gauge("streamproc_stream_time_seconds", "Stream time of a signals partition", ["partition"])
-RECOVERY_REMAINING = Gauge(
-    "streamproc_recovery_remaining_records", "Changelog records still to read", ["table", "partition"]
-)
 
 # config
 SNAPSHOT_OFFSET = Gauge("streamproc_config_offset", "Offset of the config topic that is in force")

@@ -72,6 +72,7 @@ class ConfigTailer:
     async def stop(self) -> None:
         """Stop following; the last snapshot stays readable."""
         if self._task is not None:
+            await asyncio.sleep(0)  # a task that never began would not close its consumer
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task

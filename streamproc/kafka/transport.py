@@ -65,7 +65,6 @@ class SliceConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
             metadata_max_age_ms=30_000,
         )
 
-
     async def on_start(self) -> None:
         """Start the consumer, and take its records as they come off the wire."""
         await super().on_start()

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 
@@ -22,6 +23,8 @@ FAILED = 70
 SUPERVISED = "STREAMPROC_INTERNAL_SUPERVISED"
 """Set by a supervisor whose end of our standard input closes when it dies: then we stop too."""
 _STARTS = "STREAMPROC_INTERNAL_STARTS"
+STOP_LIMIT_S = 15.0
+"""Stopping takes no longer than this, also when the broker has gone and nothing answers any more."""
 MAX_REJOINS = 5
 REJOIN_SPAN_S = 60
 
@@ -41,10 +44,22 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
     async def guarded() -> BaseException | None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+
+        def ask_to_stop() -> None:
+            if not stop.is_set():
+                stop.set()
+                _end_at_last()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, ask_to_stop)
         if os.environ.get(SUPERVISED):
-            loop.add_reader(0, lambda: stop.set() if not os.read(0, 4096) else None)
+
+            def supervisor_speaks() -> None:
+                if not os.read(0, 4096):  # it says nothing, and then it is gone
+                    loop.remove_reader(0)
+                    ask_to_stop()
+
+            loop.add_reader(0, supervisor_speaks)
         return await main(stop)
 
     error = asyncio.run(guarded())
@@ -55,6 +70,19 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, "-m", "streamproc", *sys.argv[1:]])  # noqa: S606 - ourselves
     return FAILED
+
+
+def _end_at_last() -> None:
+    """End the process even if stopping in order does not come to an end; what was not committed is repeated."""
+
+    def end() -> None:
+        sys.stderr.write(f"streamproc: not stopped after {STOP_LIMIT_S:g} s; ending now\n")
+        sys.stderr.flush()
+        os._exit(FAILED)
+
+    timer = threading.Timer(STOP_LIMIT_S, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _may_rejoin() -> bool:

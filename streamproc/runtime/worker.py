@@ -88,6 +88,7 @@ def _watch(tailer: ConfigTailer) -> None:
     def export(snapshot: Any) -> None:
         metrics.SNAPSHOT_OFFSET.set(snapshot.offset)
         metrics.RULE_PROBLEMS.set(len(snapshot.problems))
+        metrics.RULES_ACTIVE.set(len(snapshot.rules))
 
     export(tailer.snapshot)
     tailer.subscribe(export)

@@ -102,7 +102,7 @@ class Decoder:
         # A canonical event, as most are, pays for nothing but a look at each of its fields. Whatever is not
         # quite so, good or bad, goes through `canonicalise`; both agree, so this loop is only about time.
         # Names are local, and tests are ordered and phrased for speed: see
-        # tests/sources/test_decode_speed.py.
+        # docs/adr/measure/decode_and_match.py.
         loads, five, join, tracked, append = orjson.loads, _FIVE, "".join, is_tracked, events.append
         tenants, actions, outcomes = self._tenants, self._actions, OUTCOMES
         seconds, millis = self._seconds, _MILLIS

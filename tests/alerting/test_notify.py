@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from streamproc.alerting.cooldown import on_delivery
+from streamproc.alerting.notify_state import MAX_ALERTS, NotifyState
+from streamproc.model.delivery import DeliveryState
 from tests.alerting.making import (
     MINUTE,
     Config,
@@ -17,9 +20,6 @@ from tests.alerting.making import (
     hook,
     slack,
 )
-from streamproc.alerting.cooldown import on_delivery
-from streamproc.alerting.notify_state import MAX_ALERTS, NotifyState
-from streamproc.model.delivery import DeliveryState
 
 HOOK = "webhook/hook"
 

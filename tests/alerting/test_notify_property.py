@@ -5,8 +5,8 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from tests.alerting.making import Rule, Timeline, config
 from streamproc.model.notification import OPENING, Notification
+from tests.alerting.making import Rule, Timeline, config
 
 steps = st.lists(
     st.tuples(

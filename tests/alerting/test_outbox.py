@@ -7,7 +7,6 @@ from random import Random
 
 import pytest
 
-from tests.alerting.making import HOOK, SLACK, notification
 from streamproc.alerting.outbox import MAX_SETTLED, SETTLED_MS, Outbox, Terms
 from streamproc.alerting.outbox_entry import Effects, decode
 from streamproc.alerting.retry import Fixed
@@ -21,6 +20,7 @@ from streamproc.model.delivery import (
     Reason,
 )
 from streamproc.model.notification import Notification, Purpose
+from tests.alerting.making import HOOK, SLACK, notification
 
 OK = Outcome(OutcomeKind.DELIVERED, Reason.OK, status=200, latency_ms=12, excerpt="fine")
 BUSY = Outcome(OutcomeKind.RETRY, Reason.SERVER_ERROR, status=503, excerpt="busy")

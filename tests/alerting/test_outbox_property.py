@@ -12,13 +12,13 @@ from random import Random
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from tests.alerting.making import notification
 from streamproc.alerting.outbox import Outbox, Terms
 from streamproc.alerting.outbox_entry import Effects
 from streamproc.alerting.retry import Fixed
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.delivery import Delivery, DeliveryState, Outcome, OutcomeKind, Reason
 from streamproc.model.notification import OPENING, Notification, Purpose
+from tests.alerting.making import notification
 
 LIMIT = 2
 OUTCOMES = (

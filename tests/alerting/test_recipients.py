@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.alerting.making import Record, Rule, hook, slack
 from streamproc.alerting.recipients import ChannelBook, NotifyingRule, named
 from streamproc.config.record import ConfigRecord
 from streamproc.config.snapshot import Snapshot
 from streamproc.rules import parse_rule
+from tests.alerting.making import Record, Rule, hook, slack
 
 RECORDS = (
     slack(),

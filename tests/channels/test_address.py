@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tests.channels.receiver import http, notification, receiving, webhook
 from streamproc.channels import http as http_module
 from streamproc.channels.address import networks, permitted
 from streamproc.channels.registry import Transports
+from tests.channels.receiver import http, notification, receiving, webhook
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.channels.receiver import Receiver, answer, http, notification, receiving, slack, slack_api, webhook
 from streamproc.channels.outcome import Outcome
 from streamproc.channels.registry import TRANSPORTS, Transports
 from streamproc.channels.slack import SlackTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.delivery import MAX_EXCERPT_BYTES
+from tests.channels.receiver import Receiver, answer, http, notification, receiving, slack, slack_api, webhook
 
 NOW = 1_770_733_940.25
 

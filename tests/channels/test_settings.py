@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.channels.receiver import SECRET
 from streamproc.model.channel import SlackChannel, Webhook, parse_channel, parse_webhook
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.document import DocumentError, snake
+from tests.channels.receiver import SECRET
 
 HOOK = {"id": "hook", "tenant_id": "acme", "url": "https://x.example/hook"}
 

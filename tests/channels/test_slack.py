@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from slack_sdk.models.blocks import Block
 
-from tests.channels.receiver import ALERT, answer, http, notification, receiving, slack, slack_api, webhook
 from streamproc.alerting import render
 from streamproc.channels.registry import Transports
 from streamproc.channels.slack import SlackTransport
 from streamproc.model.notification import Purpose
+from tests.channels.receiver import ALERT, answer, http, notification, receiving, slack, slack_api, webhook
 
 
 def test_the_layout() -> None:

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.channels.receiver import Receiver, answer, http, notification, receiving, webhook
 from streamproc.channels.registry import Transports
+from tests.channels.receiver import Receiver, answer, http, notification, receiving, webhook
 
 
 def self_signed(directory: Path) -> ssl.SSLContext:

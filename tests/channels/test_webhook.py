@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.channels.receiver import ALERT, SECRET, Request, answer, http, notification, receiving, webhook
 from streamproc.channels.outcome import Outcome
 from streamproc.channels.registry import Transports
 from streamproc.model.notification import Purpose
+from tests.channels.receiver import ALERT, SECRET, Request, answer, http, notification, receiving, webhook
 
 OTHER_SECRET = "whsec_" + "YW5vdGhlciBzZWNyZXQgb2YgdGhpcnR5LXR3byBieXRlcyE="
 

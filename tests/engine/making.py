@@ -44,15 +44,15 @@ def index(*rules: Mapping[str, Any], revision: int = 1) -> RuleIndex:
     return RuleIndex.empty.with_tenants(owners)
 
 
-def event(n: int, at: int, actor: str = "u", arrival: int | None = None, **fields: Any) -> Event:
-    """Event `e<n>` at place n; `at` and `arrival` are ms after BASE."""
+def event(n: int, at: int, actor: str | dict[str, Any] = "u", arrival: int | None = None, **fields: Any) -> Event:
+    """Event `e<n>` at place n; `at` and `arrival` are ms after BASE; a text as actor is its id."""
     doc = {
         "id": f"e{n}",
         "tenant_id": "acme",
         "action": "a",
         "outcome": "success",
         "event_time": iso(BASE + at),
-        "actor": {"id": actor},
+        "actor": {"id": actor} if isinstance(actor, str) else actor,
     } | fields
     came = at if arrival is None else arrival
     place = n * EVENTS_PER_RECORD

@@ -69,8 +69,9 @@ async def test_each_is_one_dead_letter_and_the_rest_proceeds(
         await producer.start()
         sent = []
         for value, _ in POISON.values() if codec is None else ():
-            for one in (value, orjson.dumps({**GOOD, "id": f"good_{good}", "event_time": iso(now)})):
-                sent.append(await producer.send(topic, value=one, key=b"k", partition=2, headers=[("from", b"test")]))
+            pair = (value, orjson.dumps({**GOOD, "id": f"good_{good}", "event_time": iso(now)}))
+            headers = [("from", b"test")]
+            sent += [await producer.send(topic, value=v, key=b"k", partition=2, headers=headers) for v in pair]
             good += 1
         if codec is not None:
             value = orjson.dumps({**GOOD, "id": f"good_{good}", "event_time": iso(now)})
