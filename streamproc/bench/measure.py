@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from streamproc.bench.child import Child
-from streamproc.bench.cluster import Offsets
+from streamproc.bench.cluster import Cluster, Offsets
 from streamproc.bench.contestant import BenchError, Contestant, Entry, Place
 from streamproc.bench.oracle import Alerts, Verdict, compare
 from streamproc.bench.progress import Progress
@@ -87,8 +87,10 @@ async def run_once(
 
 async def _written(place: Place, entry: Entry) -> dict[str, int]:
     """How many records each of the contestant's own topics got (with marks of transactions), by name."""
-    names = [name for name in await place.cluster.names(entry.own_topics) if name != place.events]
-    ends = await place.cluster.ends(await place.cluster.partitions(names))
+    # A client that has asked for a topic goes on asking, which makes it anew where the cluster allows that.
+    async with Cluster(place.settings) as once:
+        names = [name for name in await once.names(entry.own_topics) if name != place.events]
+        ends = await once.ends(await once.partitions(names))
     sums: dict[str, int] = {}
     for tp, end in ends.items():
         name = tp.topic.removeprefix(entry.own_topics)
