@@ -1,66 +1,45 @@
 """Rules over recorded events: the same `match` and `step` as the live worker, without Kafka, clock or disk.
 
-Time is what the events say. Arrival is the running maximum of event time, so that stream time never goes back;
-after the last event time runs on until every window, expiry and held-back update is settled. Alerts are left in
-the state in which the last event found them: what only more quiet would do (auto-resolve after 30 days) is not
-played, because a log's end is not the end of the world it was taken from.
+Time is what the events say. An event arrives at its own time; in order of delivery, at the latest time so far, as
+stream time never goes back. Between two events every instant at which something is due is visited, in order, so
+that what happens does not depend on how many events are worked on at once.
+
+After the last event time runs on until everything that is held back or counted has been told: `SETTLE_MS` for
+rules that fire on events. What only more quiet would do (auto-resolve after 30 days) is not played: a log's end is
+not the end of the world that it was taken from.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from streamproc.engine.frame import Tick, frames
+from streamproc.alerting.lifecycle import UPDATE_INTERVAL_MS
+from streamproc.backtest.store import MemoryStore
+from streamproc.engine.frame import RuleRef, Tick, frames
 from streamproc.engine.match import Matcher
-from streamproc.engine.partition import Changes, PartitionEngine
+from streamproc.engine.partition import PartitionEngine
 from streamproc.model.event import Event
 from streamproc.model.hit import EVENTS_PER_RECORD, Hit
 from streamproc.rules import RuleIndex
 
 SOURCE = "backtest/0"
-TICK_MS = 1000
-BATCH_EVENTS = 1000
-SETTLE_MS = 10_000
-"""Stream time run on after the last event: enough for what is held back. Windows fire on events alone."""
-
-
-class MemoryStore:
-    """What `PartitionEngine` needs of a table, in dictionaries."""
-
-    def __init__(self) -> None:
-        self._values: dict[bytes, bytes] = {}
-        self._timers: list[tuple[int, bytes]] = []
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value stored under `key`."""
-        return self._values.get(key)
-
-    def due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
-        """Takes the due entries out; they would be removed by the write that follows anyway."""
-        found: list[tuple[int, bytes]] = []
-        while self._timers and self._timers[0][0] <= until and len(found) < limit:
-            found.append(heapq.heappop(self._timers))
-        return found
-
-    def write(self, changes: Changes) -> None:
-        """Make a batch's changes."""
-        for key, value in changes.puts.items():
-            if value is None:
-                self._values.pop(key, None)
-            else:
-                self._values[key] = value
-        for timer in changes.timers:
-            heapq.heappush(self._timers, timer)
+BATCH_MS = UPDATE_INTERVAL_MS
+"""Hits of less than so much arrival make a batch: nothing that one of them makes due is due before its end."""
+BATCH_HITS = 10_000
+SETTLE_MS = UPDATE_INTERVAL_MS
 
 
 @dataclass(slots=True)
 class Result:
-    """What a backtest found. `alerts`: the last record of each alert, in order of creation."""
+    """What a backtest found. `alerts`: the last record of each alert, in order of creation.
+
+    `ungrouped` counts matches that were not counted, because a value to group by or to count was absent; `first`
+    and `last` are the earliest and latest event times in ms, None without events.
+    """
 
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: int = 0
@@ -68,86 +47,27 @@ class Result:
     triggers: int = 0
     late: int = 0
     duplicates: int = 0
+    ungrouped: int = 0
+    first: int | None = None
+    last: int | None = None
 
 
-class Backtest:
-    """Feed it events with `play`, in the order in which they arrive; then `settle` once; then read `result`."""
+def backtest(rules: RuleIndex, events: Iterable[Event], *, by_time: bool = False) -> Result:
+    """The alerts that the rules make of the events, in order of arrival; `by_time`: in that of their own time.
 
-    def __init__(self, rules: RuleIndex) -> None:
-        self.result = Result()
-        self._matcher = Matcher(rules)
-        self._store = MemoryStore()
-        self._engine = PartitionEngine(self._store, rules, [SOURCE], cache_keys=200_000)
-        self._arrival = -1
-        self._ticked = -1
-        self._place = 0
-
-    def play(self, events: Iterable[Event]) -> None:
-        """Events in order of arrival; their own `arrival` is replaced (see the module)."""
-        for batch in _batches(events):
-            hits: list[Hit] = []
-            for event in batch:
-                self._arrival = max(self._arrival, event.time)
-                event.arrival = self._arrival
-                if self._arrival - self._ticked >= TICK_MS:
-                    self._apply(hits)
-                    hits = []
-                    self._tick(self._arrival)
-                self._matcher.match(event, self._place * EVENTS_PER_RECORD, hits)
-                self._place += 1
-            self._apply(hits)
-            self.result.events += len(batch)
-            self._write()
-
-    def settle(self) -> Result:
-        """Let time run on past the last event."""
-        if self._arrival >= 0:
-            self._tick(self._arrival + SETTLE_MS)
-            self._write()
-        counts = self._engine.counts
-        self.result.triggers, self.result.late = counts.triggers, counts.late
-        self.result.duplicates = counts.duplicate
-        return self.result
-
-    def _tick(self, now: int) -> None:
-        """A tick comes behind the hits that arrived before it."""
-        self._ticked = now
-        self._engine.apply(Tick({SOURCE: now - 1}))
-        self._write()
-        while self._engine.more_due:
-            self._engine.sweep()
-            self._write()
-
-    def _apply(self, hits: list[Hit]) -> None:
-        self.result.hits += len(hits)
-        for _, frame in frames(SOURCE, 0, hits, self._matcher.ref, 1):
-            self._engine.apply(frame)
-
-    def _write(self) -> None:
-        changes = self._engine.take()
-        self._store.write(changes)
-        alerts = self.result.alerts
-        for record in changes.alerts:
-            if record.value is not None:
-                alerts[record.alert_id] = orjson.loads(record.value)
-
-
-def _batches(events: Iterable[Event]) -> Iterator[list[Event]]:
-    batch: list[Event] = []
-    for event in events:
-        batch.append(event)
-        if len(batch) >= BATCH_EVENTS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def backtest(rules: RuleIndex, events: Iterable[Event]) -> Result:
-    """`play` and `settle` in one."""
-    test = Backtest(rules)
-    test.play(events)
-    return test.settle()
+    The events' `arrival` is replaced. Memory holds the state of the keys and, `by_time`, all matching events.
+    """
+    result = Result()
+    matcher = Matcher(rules)
+    replay = Replay(rules, result, matcher.ref)
+    found = _matched(matcher, events, result, by_time)
+    for place, hits in enumerate(sorted(found, key=_arrival) if by_time else found):
+        # places say what has been applied, so that they follow the order of the replay
+        replay.arrive([(*hit[:5], place * EVENTS_PER_RECORD, *hit[6:]) for hit in hits])
+    if result.last is not None:
+        replay.settle(result.last)
+    result.ungrouped = matcher.no_group
+    return result
 
 
 def matches(rules: RuleIndex, events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, str]]:
@@ -156,3 +76,76 @@ def matches(rules: RuleIndex, events: Iterable[tuple[int, Event]]) -> Iterator[t
         for rule in rules.candidates(event.tenant, event.doc):
             if rule.matches(event.doc, event.time):
                 yield line, rule.id
+
+
+def _matched(matcher: Matcher, events: Iterable[Event], result: Result, by_time: bool) -> Iterator[list[Hit]]:
+    """The hits of each event that has any."""
+    for event in events:
+        result.events += 1
+        result.first = event.time if result.first is None else min(result.first, event.time)
+        result.last = event.time if result.last is None else max(result.last, event.time)
+        event.arrival = event.time if by_time else result.last
+        hits: list[Hit] = []
+        matcher.match(event, 0, hits)
+        if hits:
+            result.hits += len(hits)
+            yield hits
+
+
+def _arrival(hits: Sequence[Hit]) -> int:
+    return hits[0][4]
+
+
+class Replay:
+    """Drives one engine through hits that come in order of arrival. Alerts go into `result`."""
+
+    def __init__(self, rules: RuleIndex, result: Result, ref: Callable[[int], RuleRef]) -> None:
+        self._result = result
+        self._ref = ref
+        self._store = MemoryStore()
+        self._engine = PartitionEngine(self._store, rules, [SOURCE], cache_keys=100_000)
+        self._batch: list[Hit] = []
+        self._records: dict[str, bytes] = {}
+
+    def arrive(self, hits: Sequence[Hit]) -> None:
+        """Hits of one event; the arrival must not be before that of the ones before."""
+        arrival = hits[0][4]
+        self._advance(arrival - 1)
+        if len(self._batch) >= BATCH_HITS:
+            self._flush()
+        self._batch += hits
+
+    def settle(self, last: int) -> None:
+        """Let time run on past `last`, the latest arrival of all events, and complete the result."""
+        self._advance(last + SETTLE_MS)
+        self._flush()
+        self._result.alerts = {id: orjson.loads(record) for id, record in self._records.items()}
+        counts = self._engine.counts
+        self._result.triggers, self._result.late = counts.triggers, counts.late
+        self._result.duplicates = counts.duplicate
+
+    def _advance(self, now: int) -> None:
+        """Visit each instant up to `now` at which something is due. What arrived at one comes before it."""
+        if self._batch and now >= self._batch[0][4] + BATCH_MS:
+            self._flush()
+        while (due := self._store.next_due()) <= now:
+            self._flush()
+            self._engine.apply(Tick({SOURCE: int(due)}))
+            self._write()
+            while self._store.next_due() <= due:  # more than a sweep takes, or due at once
+                self._engine.sweep()
+                self._write()
+
+    def _flush(self) -> None:
+        if self._batch:
+            for _, frame in frames(SOURCE, 0, self._batch, self._ref, 1):
+                self._engine.apply(frame)
+            self._batch = []
+            self._write()
+
+    def _write(self) -> None:
+        changes = self._engine.take()
+        self._store.write(changes)
+        for record in changes.alerts:
+            if record.value is not None:  # an alert that a long log has outlived was one all the same
+                self._records[record.alert_id] = record.value

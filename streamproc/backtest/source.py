@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 
 from streamproc.model.event import Event, EventError
 from streamproc.sources.decode import Decoder
-from streamproc.sources.files import RecordFile
+from streamproc.sources.files import RecordFile, RecordFileError
 from streamproc.sources.registry import SOURCES
 
 MAX_SHOWN = 10
+MAX_TENANTS = 1000
+
+
+class SourceError(ValueError):
+    """A file that cannot be read; the text is one line that says which, where and why."""
 
 
 @dataclass(slots=True)
@@ -29,10 +34,11 @@ class Rejected:
 
 
 class EventFiles:
-    """Iterates (line number from 0, event) over some files, in their order; lines count on from file to file.
+    """Iterates (record number from 0, event) over some files, in their order; numbers go on from file to file.
 
-    `tenant` owns records that name none of their own, and all records of native formats. `progress` is told the
-    bytes read of each file.
+    In a file of JSON lines the number is that of the line. `tenant` owns records that name none of their own, and all
+    records of native formats. `progress` is told the bytes read of each file. Raises ValueError for a format or
+    tenant that cannot be; iterating raises SourceError.
     """
 
     def __init__(
@@ -43,25 +49,37 @@ class EventFiles:
         progress: Callable[[str, int], None] = lambda _file, _bytes: None,
     ) -> None:
         self._files = files
-        self._format = format
-        self._tenant = tenant
+        self._decoder = Decoder("backtest", format, tenant)
         self._progress = progress
+        source = SOURCES.get(format)
+        self._envelope = None if source is None else source.envelope
         self.rejected = Rejected()
+        self.tenants: set[str] = set()
+        """The tenants of the events, the first `MAX_TENANTS` of them."""
 
     def __iter__(self) -> Iterator[tuple[int, Event]]:
-        source = SOURCES.get(self._format)
-        envelope = None if source is None else source.envelope
-        offset = 0
+        number = 0
         for name in self._files:
-            decoder = Decoder("backtest", self._format, self._tenant)
-            with RecordFile(name, envelope) as file:
-                for line, value in file:
-                    try:
-                        for event in decoder.decode(value, 0, offset, None):
-                            yield offset, event
-                    except EventError as error:
-                        self.rejected.add(f"{name}:{line}", error)
-                    offset += 1
-                    if offset % 500 == 0:
-                        self._progress(name, file.position)
-                self._progress(name, file.position)
+            try:
+                with RecordFile(name, self._envelope) as file:
+                    for line, value in file:
+                        for event in self._events(f"{name}:{line}", value, number):
+                            yield number, event
+                        number += 1
+                        if number % 500 == 0:
+                            self._progress(name, file.position)
+                    self._progress(name, file.position)
+            except RecordFileError as error:
+                raise SourceError(f"{name}:{error.line}: {error}") from None
+            except OSError as error:
+                raise SourceError(f"{name}: cannot be read: {error.strerror or error}") from None
+
+    def _events(self, where: str, value: bytes, number: int) -> list[Event]:
+        try:
+            events = self._decoder.decode(value, 0, number, None)
+        except EventError as error:
+            self.rejected.add(where, error)
+            return []
+        if len(self.tenants) < MAX_TENANTS:
+            self.tenants.update(event.tenant for event in events)
+        return events

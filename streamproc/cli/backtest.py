@@ -6,7 +6,8 @@ import contextlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,101 +15,166 @@ import orjson
 import typer
 
 from streamproc.backtest.replay import Result, backtest, matches
-from streamproc.backtest.source import EventFiles, Rejected
+from streamproc.backtest.source import EventFiles, Rejected, SourceError
 from streamproc.cli.failures import InputError
 from streamproc.cli.output import note
-from streamproc.config.changes import DocumentsError, check_documents
-from streamproc.config.documents import read_documents
+from streamproc.config.changes import DocumentsError, Wanted, check_documents
+from streamproc.config.documents import Document, read_documents
 from streamproc.config.keyring import Keyring
+from streamproc.config.kinds import KINDS
+from streamproc.config.snapshot import LIST, RULE
+from streamproc.model.event import EventError
 from streamproc.model.rule import EVERY_TENANT
+from streamproc.model.times import iso
 from streamproc.rules import CompiledRule, RuleIndex, compile_rule
-from streamproc.sources.files import RecordFileError
-from streamproc.sources.registry import FORMATS
+from streamproc.sources.canonical import check_tenant
+from streamproc.sources.registry import FORMATS, unknown_format
 
 app = typer.Typer()
+
+MAX_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    index: RuleIndex
+    owners: frozenset[str]
+    disabled: int
 
 
 @app.command(name="backtest")
 def backtest_(
-    rules: list[Path] = typer.Option(..., "--rules", "-r", help="Rule files or directories."),
-    events: list[str] = typer.Option(..., "--events", "-e", help="Files of events; .gz too; - is standard input."),
+    rules: list[Path] = typer.Option(
+        ..., "--rules", "-r", help="Files or directories of rules, and of the lists that they name."
+    ),
+    events: list[str] = typer.Option(
+        ..., "--events", "-e", help="JSON lines, arrays or files of records; .gz too; - is standard input."
+    ),
     format: str = typer.Option("event", "--format", help=f"What the events are: {', '.join(FORMATS)}."),
     tenant: str | None = typer.Option(
-        None, "--tenant", "-t", help="Owner of rules that name no tenant (default: every tenant), and of the events."
+        None,
+        "--tenant",
+        "-t",
+        help="Whose the events are, and the rules that name no tenant. Without it such rules hold for every tenant. "
+        "Alerts have the ids that they have live when it is the tenant that the rules were applied for.",
     ),
     delivery_order: bool = typer.Option(
-        False, "--delivery-order", help="Take the events as they stand in the files, not by their time."
+        False, "--delivery-order", help="Take the events in the order of the files, not in that of their time."
     ),
     output: Path | None = typer.Option(None, "-o", "--output", help="Where to write; default standard output."),
     only_matches: bool = typer.Option(
-        False, "--matches", help="Write {line, rule_id} for each event that a rule's filter matches, not alerts."
+        False,
+        "--matches",
+        help="Write {line, rule_id} for each event that a rule's filter matches, not alerts; lines count from 0 "
+        "and on from file to file, as do the records of an array.",
     ),
 ) -> None:
     """Write the alerts that rules would have made: one record a line, the last revision of each.
 
-    A summary goes to standard error. Time runs on past the last event until what is held back has been sent.
+    A summary goes to standard error. Time runs on past the last event until what is held back has been sent; what
+    only more quiet would do, resolving alerts, is not played.
     """
     if format not in FORMATS:
-        raise InputError(f"--format: {format} is not one of {', '.join(FORMATS)}")
-    index = _index(rules, tenant)
+        raise InputError(f"--format: {unknown_format(format)}")
+    if tenant is not None:
+        try:
+            check_tenant(tenant, "--tenant")
+        except EventError as error:
+            raise InputError(str(error)) from None
+    chosen = _chosen(rules, tenant)
+    started = time.perf_counter()
     with _progress(events) as progress, _opened(output) as out:
         files = EventFiles(events, format, tenant, progress)
-        started = time.perf_counter()
         try:
             if only_matches:
                 found = 0
-                for line, rule_id in matches(index, files):
+                for line, rule_id in matches(chosen.index, files):
                     out.write(orjson.dumps({"line": line, "rule_id": rule_id}) + b"\n")
                     found += 1
-                note(f"{found:,} matches")
             else:
-                recorded: Iterator[Any] = (event for _, event in files)
-                if not delivery_order:
-                    recorded = iter(sorted(recorded, key=lambda event: event.time))
-                result = backtest(index, recorded)
+                result = backtest(chosen.index, (event for _, event in files), by_time=not delivery_order)
                 for alert in result.alerts.values():
                     out.write(orjson.dumps(alert) + b"\n")
-        except (RecordFileError, OSError) as error:
+        except SourceError as error:
             raise InputError(str(error)) from None
-        seconds = time.perf_counter() - started
-    if not only_matches:
-        _summary(result, seconds)
-    _rejected(files.rejected)
+    if only_matches:
+        note(f"{found:,} matches")
+    else:
+        _summary(result, time.perf_counter() - started)
+    _remarks(chosen, files)
 
 
-def _index(paths: list[Path], tenant: str | None) -> RuleIndex:
+def _chosen(paths: Sequence[Path], tenant: str | None) -> _Rules:
+    """The rules of some files, with the named lists in them; other kinds of documents may be there too."""
+    documents = [document for document in read_documents(paths) if not _other(document)]
     try:
-        wanted = check_documents(read_documents(paths), Keyring([]), kind="rule", tenant=tenant or EVERY_TENANT)
+        wanted = check_documents(documents, Keyring([]), kind=RULE, tenant=tenant or EVERY_TENANT)
     except DocumentsError as error:
         for problem in error.problems[1:]:
             note(problem)
         raise InputError(error.problems[0]) from None
+    lists: dict[str, dict[str, Any]] = {}
+    for one in wanted:
+        if one.kind == LIST:
+            lists.setdefault(one.tenant, {})[one.id] = one.spec["values"]
+    return _compiled([one for one in wanted if one.kind == RULE], lists, paths)
+
+
+def _compiled(wanted: Sequence[Wanted], lists: dict[str, dict[str, Any]], paths: Sequence[Path]) -> _Rules:
     owners: dict[str, list[CompiledRule]] = {}
     for one in wanted:
         if one.meaning.enabled:
-            owners.setdefault(one.meaning.tenant_id, []).append(compile_rule(one.meaning, 1))
-    if not owners:
-        raise InputError(f"{', '.join(map(str, paths))}: no rule that is enabled")
-    return RuleIndex.empty.with_tenants(owners)
+            owners.setdefault(one.tenant, []).append(compile_rule(one.meaning, 1, lists.get(one.tenant)))
+    enabled = sum(map(len, owners.values()))
+    if not enabled:
+        what = "every rule is disabled" if wanted else "there is no rule"
+        raise InputError(f"{', '.join(map(str, paths))}: {what}, so there is nothing to run")
+    return _Rules(RuleIndex.empty.with_tenants(owners), frozenset(owners), len(wanted) - enabled)
+
+
+def _other(document: Document) -> bool:
+    kind = document.content.get("kind")
+    return isinstance(kind, str) and kind in KINDS and kind not in (RULE, LIST)
 
 
 def _summary(result: Result, seconds: float) -> None:
     alerts = list(result.alerts.values())
     rate = f"{result.events / seconds:,.0f} events/s" if seconds else ""
+    between = ""
+    if result.first is not None and result.last is not None:
+        between = f" from {iso(result.first)} to {iso(result.last)}"
+    note(f"{result.events:,} events{between} in {seconds:.1f} s ({rate})")
     note(
-        f"{result.events:,} events, {result.hits:,} hits, {result.triggers:,} triggers, {len(alerts):,} alerts "
-        f"in {seconds:.1f} s ({rate}); {result.late:,} late, {result.duplicates:,} duplicate"
+        f"{result.hits:,} hits, {result.triggers:,} triggers, {len(alerts):,} alerts; "
+        f"{result.late:,} late, {result.duplicates:,} duplicate, {result.ungrouped:,} without a value to count by"
     )
     severity = {alert["rule"]["id"]: alert["severity"] for alert in alerts}
     for rule_id, count in Counter(alert["rule"]["id"] for alert in alerts).most_common():
         note(f"  {count:>6,}  {severity[rule_id]:<13} {rule_id}")
 
 
+def _remarks(chosen: _Rules, files: EventFiles) -> None:
+    """What may explain that less was found than expected."""
+    if chosen.disabled:
+        note(f"{chosen.disabled} of the rules disabled, and left out")
+    if files.tenants and EVERY_TENANT not in chosen.owners and chosen.owners.isdisjoint(files.tenants):
+        note(
+            f"no event is of a tenant that has rules ({_named(chosen.owners)}), but of {_named(files.tenants)}; "
+            "--tenant says whose they are"
+        )
+    _rejected(files.rejected)
+
+
+def _named(tenants: frozenset[str] | set[str]) -> str:
+    shown = sorted(tenants)[:MAX_NAMED]
+    return ", ".join(shown) + (", …" if len(tenants) > len(shown) else "")
+
+
 def _rejected(rejected: Rejected) -> None:
     if not rejected.reasons:
         return
     reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.reasons.most_common())
-    note(f"{rejected.reasons.total():,} records are not events: {reasons}")
+    note(f"{rejected.reasons.total():,} records are not events, and left out: {reasons}")
     for line in rejected.first:
         note(f"  {line}")
 
@@ -120,10 +186,11 @@ def _opened(path: Path | None) -> Iterator[IO[bytes]]:
         sys.stdout.buffer.flush()
         return
     try:
-        with path.open("wb") as file:
-            yield file
+        file = path.open("wb")
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    with file:
+        yield file
 
 
 @contextlib.contextmanager

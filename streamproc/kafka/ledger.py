@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.producer import sender
 
 from streamproc.kafka.table import LocalTable
 
@@ -27,6 +28,9 @@ BATCH_BYTES = 900 * 1024
 """A record batch is closed before it grows past this; a single larger record travels alone."""
 STALE_AFTER_S = 20 * 3600
 """A local copy not written for this long is rebuilt: the changelog may have forgotten deletions (retention 24 h)."""
+COMMIT_RETRY_S = 0.005
+"""aiokafka's wait while the broker still writes the markers of the transaction before: 20 ms by default, which made
+transactions that follow one another take 24 ms; with this they take 3.5 ms, at the same CPU (docs/adr/0003)."""
 _POSITION = b"m:position:"
 
 
@@ -90,6 +94,7 @@ class Ledger:
 
     async def open(self) -> None:
         """Fence off any former owner, then bring the local copy up to the end of the changelog."""
+        sender.BACKOFF_OVERRIDE = COMMIT_RETRY_S  # there is no setting for it
         producer = AIOKafkaProducer(
             **self._settings.client,
             transactional_id=f"{self.changelog}-{self.partition}",
@@ -204,6 +209,9 @@ class Ledger:
         for out in outputs:
             by_target.setdefault((out.topic, out.partition), []).append((out.key, out.value, out.headers))
         await producer.begin_transaction()
+        # All partitions at once: left to itself, aiokafka registers those of the first batch first.
+        for topic, partition in [(self.changelog, self.partition), *by_target]:
+            producer._txn_manager.maybe_add_partition_to_txn(TopicPartition(topic, partition))
         changes: list[Record] = [(key, value, []) for key, value in puts.items()]
         waits = [send_all(producer, self.changelog, self.partition, changes)]
         waits += [send_all(producer, topic, partition, records) for (topic, partition), records in by_target.items()]

@@ -10,7 +10,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-QUEUED_SLICES = 4
+QUEUED_SLICES = 8
 """Slices that wait in a lane; past that the agent waits too, and then the fetcher."""
 
 Slice = tuple[str, Sequence[Any]]
