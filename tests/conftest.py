@@ -10,12 +10,18 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from streamproc.kafka.admin import ClusterAdmin
 from streamproc.kafka.broker.resolve import open_broker
 from streamproc.kafka.topics import apply_topics, load_topics
 from streamproc.settings import HostPort, Settings
+
+# No deadline per example: machines are noisy, and time is measured by the benchmark. (Importing Hypothesis here also
+# keeps its plugin from importing it after the tests, which CPython 3.11 does not survive at that depth.)
+hypothesis.settings.register_profile("streamproc", deadline=None)
+hypothesis.settings.load_profile("streamproc")
 
 JARS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamproc" / "jars"
 """Kafka's jars, kept between test runs."""

@@ -105,6 +105,8 @@ def _transition(episode: Episode, action: Action, at: int, by: str, note: str | 
     else:
         episode.status, episode.event_type = OPEN, "alert.updated"
         episode.resolved_at = episode.resolution = None
+        # Quiet counts from here, or an alert that resolved itself would do so again at the next tick.
+        episode.last_triggered = max(episode.last_triggered, at)
     entry = {"at": at, "by": by, "from": before, "to": episode.status, "revision": episode.revision}
     episode.history = [*episode.history, entry][-MAX_NOTES:]
     if note:
