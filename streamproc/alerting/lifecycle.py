@@ -25,6 +25,8 @@ from streamproc.model.command import Action, Command
 
 UPDATE_INTERVAL_MS = 1000
 """`alert.updated` is sent at most once in this span of stream time per alert."""
+MAX_NOTE = 1000
+"""Characters kept of a note; with `MAX_NOTES` of them a record stays far below the topic's limit."""
 REOPEN_MS = 24 * 3600 * 1000
 
 ALLOWED: dict[Action, frozenset[str]] = {
@@ -110,7 +112,7 @@ def _transition(episode: Episode, action: Action, at: int, by: str, note: str | 
     entry = {"at": at, "by": by, "from": before, "to": episode.status, "revision": episode.revision}
     episode.history = [*episode.history, entry][-MAX_NOTES:]
     if note:
-        episode.notes = [*episode.notes, {"at": at, "by": by, "text": note[:4000]}][-MAX_NOTES:]
+        episode.notes = [*episode.notes, {"at": at, "by": by, "text": note[:MAX_NOTE]}][-MAX_NOTES:]
 
 
 def resolve(episode: Episode, at: int, by: str, resolution: str) -> None:

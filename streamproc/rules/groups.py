@@ -75,7 +75,8 @@ def _values(value: Any) -> list[GroupValue]:
 
 
 def _bounded(value: GroupValue) -> GroupValue:
-    if type(value) is float and value.is_integer():
+    # Larger whole numbers stay floats: what travels to detect has integers of 64 bits.
+    if type(value) is float and value.is_integer() and -(1 << 63) <= value < 1 << 63:
         return int(value)
     if type(value) is str and len(value) > MAX_TEXT:
         digest = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
