@@ -208,6 +208,7 @@ class PartitionEngine:
         else:
             state.window = detector.new()
             state.counting_hash = rule.counting_hash
+            state.stored = None
 
     def _trigger(self, state: KeyState, target: _Target, t: int, arrival: int, event_id: str, raw: bytes) -> None:
         self.counts.triggers += 1
@@ -226,6 +227,8 @@ class PartitionEngine:
             group = dict(zip(rule.rule.condition.group_by, state.group, strict=False))
             episode = state.episode = lifecycle.opened(state.fingerprint, tenant, group, event_id, t, arrival, raw)
             episode.samples = detector.samples(state.window)
+            # An event that comes again long after its alert was resolved makes the same id: no tombstone for it now.
+            self._changes.puts[RETIRED + episode.id.encode()] = None
         episode.samples = lifecycle.with_samples(episode.samples, raw)
         episode.head = head
         lifecycle.triggered(episode, arrival, detector.late(state.window))
@@ -370,8 +373,18 @@ class PartitionEngine:
             when = self._tomorrow(state)
         else:
             quiet_ms = found[0].rule.auto_resolve_ms
-            when = NEVER if quiet_ms is None else episode.last_triggered + quiet_ms
+            when = NEVER if quiet_ms is None else self._coarse(state, episode.last_triggered + quiet_ms)
         return min(when, lifecycle.due_at(episode)) if episode.pending else when
+
+    def _coarse(self, state: KeyState, when: int) -> int:
+        """A far-off time, at the full hour before it: it is looked at again then.
+
+        An alert that triggers every second moves its time to resolve as often; like this the index gets one entry
+        an hour for it.
+        """
+        if when == NEVER or when - max(self.now, state.touched) <= 2 * HOUR_MS:
+            return when
+        return when // HOUR_MS * HOUR_MS
 
     # records
 

@@ -79,7 +79,7 @@ def test_notes_and_history_are_bounded() -> None:
         asked(episode, Action.REOPEN, 3000 + n, f"o{n}")
     assert len(episode.notes) == len(episode.history) == MAX_NOTES
     assert episode.notes[-1]["text"].startswith("149 ")
-    assert all(len(note["text"]) == 4000 for note in episode.notes)
+    assert all(len(note["text"]) == lifecycle.MAX_NOTE for note in episode.notes)
 
 
 @pytest.mark.parametrize("status", STATUSES)
