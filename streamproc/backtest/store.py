@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 
-from streamproc.engine.partition import Changes
+from streamproc.engine.changes import Changes
 
 Timer = tuple[int, bytes]
 

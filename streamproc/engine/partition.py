@@ -8,8 +8,7 @@ Time is what the signals say: the arrival of hits and the ticks.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,6 +18,7 @@ from streamproc.detect.detector import Detector
 from streamproc.detect.registry import detector_for
 from streamproc.detect.verdict import DUPLICATE, LATE
 from streamproc.engine import state as codec
+from streamproc.engine.changes import KEY, RETIRED, AlertRecord, Changes, Counts, Store
 from streamproc.engine.frame import Frame, RuleRef, Signal, Tick
 from streamproc.engine.state import NEVER, KeyState
 from streamproc.model.command import Command
@@ -28,58 +28,6 @@ HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
 SWEEP_LIMIT = 2000
 """At most this many due keys are looked at per batch; the rest follow in the next."""
-
-KEY, RETIRED = b"k", b"r"
-"""What a stored record is: a key's state, or a resolved alert that waits for its tombstone."""
-
-
-class Store(Protocol):
-    """What the engine reads: the committed state of its partition."""
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value stored under `key`."""
-
-    def due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
-        """Up to `limit` entries (time, key) of the timer index with time <= `until`, earliest first."""
-
-
-class AlertRecord(NamedTuple):
-    """One record for the `alerts` topic; `value` None is its tombstone."""
-
-    alert_id: str
-    tenant: str
-    value: bytes | None
-
-
-@dataclass(slots=True)
-class Changes:
-    """What a batch did: to be written atomically with the position reached.
-
-    `puts` maps stored keys to values (None: delete), `timers` are index entries to add, `fired` to remove.
-    """
-
-    puts: dict[bytes, bytes | None] = field(default_factory=dict)
-    timers: list[tuple[int, bytes]] = field(default_factory=list)
-    fired: list[tuple[int, bytes]] = field(default_factory=list)
-    alerts: list[AlertRecord] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.puts or self.alerts or self.fired)
-
-
-@dataclass(slots=True)
-class Counts:
-    """Counters since the engine was made; the shell exports them as metrics."""
-
-    hits: int = 0
-    late: int = 0
-    duplicate: int = 0
-    replayed: int = 0
-    outdated: int = 0
-    triggers: int = 0
-    opened: int = 0
-    unknown_command: int = 0
-    expired: int = 0
 
 
 class _Target(NamedTuple):

@@ -13,8 +13,9 @@ from streamproc import metrics
 from streamproc.alerting.fingerprint import rule_hash
 from streamproc.config.snapshot import Snapshot
 from streamproc.engine import state as codec
+from streamproc.engine.changes import KEY, RETIRED
 from streamproc.engine.frame import Frame, SignalError, unpack
-from streamproc.engine.partition import KEY, RETIRED, PartitionEngine
+from streamproc.engine.partition import PartitionEngine
 from streamproc.kafka.dead_letter import DeadLetter
 from streamproc.kafka.ledger import Ledger, LedgerSettings, Output
 from streamproc.kafka.partition import partition_by

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 
 from streamproc.alerting.fingerprint import fingerprint
+from streamproc.engine.changes import KEY, Changes
 from streamproc.engine.frame import Signal, Tick, frames, pack_frame, unpack
 from streamproc.engine.match import Matcher
-from streamproc.engine.partition import KEY, Changes, PartitionEngine
+from streamproc.engine.partition import PartitionEngine
 from streamproc.model.command import Action, Command
 from streamproc.model.event import Event
 from streamproc.model.hit import EVENTS_PER_RECORD, Hit

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamproc.alerting.episode import Episode
 from streamproc.engine import state as codec
-from streamproc.engine.partition import KEY
+from streamproc.engine.changes import KEY
 from streamproc.engine.state import HEADER_BYTES, StateError
 from streamproc.model.command import Action
 from tests.engine import stored_v1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from streamproc.engine import partition as engine_partition
+from streamproc.engine.changes import KEY
 from streamproc.engine.frame import Tick
-from streamproc.engine.partition import KEY
 from streamproc.model.command import Action
 from streamproc.model.times import iso
 from tests.engine.making import BASE, DAY, HOUR, MINUTE, SECOND, SOURCE, Partition, event, key_of, rule, threshold
