@@ -32,6 +32,9 @@ BATCH_HITS = 25_000
 PACE_S = 0.01
 """Small batches of a partition are this far apart: a transaction costs 2 ms of CPU, whatever is in it."""
 SMALL_BATCH = 500
+BEHIND_MS = 2000
+CATCH_UP_S = 0.3
+"""A partition that is behind gathers for this long between batches: a key that several hits touch is written once."""
 SCANNED_PER_BATCH = 20_000
 
 
@@ -122,7 +125,7 @@ class DetectPartition:
     async def work(self, slices: list[Slice]) -> None:
         """Apply the records of some slices, in order."""
         await self._use(self._detect.snapshot)
-        pending = 0
+        pending, behind = 0, False
         for _, records in slices:
             for record in records:
                 if record.offset < self._next:
@@ -144,8 +147,11 @@ class DetectPartition:
                 if pending >= BATCH_HITS:
                     await self._write()
                     pending = 0
+                behind = int(time.time() * 1000) - record.timestamp > BEHIND_MS
         self._scan()
         await self._write()
+        if behind and pending:
+            await asyncio.sleep(CATCH_UP_S)
         while self._engine.more_due:
             self._engine.sweep()
             await self._write()
