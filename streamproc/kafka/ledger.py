@@ -93,7 +93,17 @@ class Ledger:
         return self._table
 
     async def open(self) -> None:
-        """Fence off any former owner, then bring the local copy up to the end of the changelog."""
+        """Fence off any former owner, then bring the local copy up to the end of the changelog.
+
+        When that fails, or is cancelled, the ledger is closed again.
+        """
+        try:
+            await self._take_over()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _take_over(self) -> None:
         sender.BACKOFF_OVERRIDE = COMMIT_RETRY_S  # there is no setting for it
         producer = AIOKafkaProducer(
             **self._settings.client,
@@ -103,8 +113,8 @@ class Ledger:
             max_batch_size=BATCH_BYTES,
             max_request_size=2 * 1024 * 1024,
         )
-        await producer.start()
         self._producer = producer
+        await producer.start()
         self._table = await asyncio.get_running_loop().run_in_executor(None, self._open_table)
         await self._recover()
 

@@ -82,8 +82,8 @@ class Deliver:
             self._directory / "outbox" / str(partition),
             timer_of,
         )
+        await ledger.open()
         try:
-            await ledger.open()
             worker = DeliverPartition(self, ledger, self._app.fail)
         except BaseException:
             await ledger.close()

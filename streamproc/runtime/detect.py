@@ -82,9 +82,6 @@ class Detect:
         self.opening[partition] = ledger
         try:
             await ledger.open()
-        except BaseException:
-            await ledger.close()
-            raise
         finally:
             self.opening.pop(partition, None)
         worker = DetectPartition(self, ledger)

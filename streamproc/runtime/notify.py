@@ -69,11 +69,7 @@ class Notify:
             self._directory / "notify" / str(partition),
             timer_of,
         )
-        try:
-            await ledger.open()
-        except BaseException:
-            await ledger.close()
-            raise
+        await ledger.open()
         worker = NotifyPartition(self, ledger, self._app.fail)
         return Lane(f"notify {partition}", worker.work, self._app.fail, worker.close)
 
