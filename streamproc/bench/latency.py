@@ -33,7 +33,7 @@ from streamproc.settings import Settings
 LATENCY_GOAL_MS = 300.0
 PROBE_EVERY = 10
 """One event in so many raises an alert of its own, and is measured."""
-WARM_UP_S = 3.0
+WARM_UP_S = 8.0
 START_LIMIT_S = 90.0
 LAST_LIMIT_S = 30.0
 PROBE = "bench.probe"

@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 ENTRY = b"o"
 SWEEP_S = 60.0
+PACE_S = 0.05
+"""Transactions of a partition begin this far apart: nobody waits for them but the next owner after a crash."""
 MAX_ATTEMPTS = 512
 """Attempts under way at once per partition, over all channels."""
 
@@ -115,34 +117,43 @@ class DeliverPartition:
         self._outbox, effects = Outbox.restored(stored, deliver.terms, _now())
         self._effects = effects
         self._attempts: set[asyncio.Task[None]] = set()
-        self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._written = asyncio.Event()
-        self._tasks = [asyncio.create_task(self._guarded(run)) for run in (self._attempt_due, self._sweep, self._log)]
+        self._unwritten = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        runs = (self._attempt_due, self._sweep, self._write_forever)
+        self._tasks = [asyncio.create_task(self._guarded(run)) for run in runs]
         self._wake.set()
-        self._written.set()
+        self._unwritten.set()
 
     # taking over
 
     async def work(self, slices: list[Slice]) -> None:
-        """Put notifications into the outbox; returns when they stand in the changelog."""
+        """Put notifications into the outbox and attempt them; returns when they stand in the changelog.
+
+        The first attempt does not wait for the changelog: should this process end before it is written, whoever
+        reads the notification again makes the same attempt with the same id.
+        """
+        notifications: list[Notification] = []
         letters: list[DeadLetter] = []
+        position = self._position
         for _, records in slices:
             for record in records:
-                if record.offset < self._position or record.value is None:
+                if record.offset < position or record.value is None:
                     continue
                 try:
-                    notification = Notification.decode(record.value)
+                    notifications.append(Notification.decode(record.value))
                 except ValueError as error:
                     letters.append(self._letter(record, error))
-                    continue
-                self._merge(self._outbox.add(notification, _now()))
             if records:
-                self._position = max(self._position, records[-1].offset + 1)
+                position = max(position, records[-1].offset + 1)
         if letters:
             await self._deliver.producer.bury(letters)
-        await self._write()
+        now = _now()
+        for notification in notifications:
+            self._merge(self._outbox.add(notification, now))
+        self._position = position
         self._wake.set()
+        await self._written_soon()
 
     # writing
 
@@ -158,28 +169,46 @@ class DeliverPartition:
             mine.deletes.add(key)
         mine.disabled += effects.disabled
 
-    async def _write(self) -> None:
-        async with self._writing:
-            effects, self._effects = self._effects, Effects()
-            if not (effects.records or effects.puts or effects.deletes):
-                return
+    async def _written_soon(self) -> None:
+        """Ask for what there is to be written, and wait until it is."""
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append(written)
+        self._unwritten.set()
+        await written
+
+    async def _write_forever(self) -> None:
+        """Write results of attempts and what was taken over, as much as came within `PACE_S`."""
+        while True:
+            await self._unwritten.wait()
+            self._unwritten.clear()
             started = time.perf_counter()
-            puts: dict[bytes, bytes | None] = {ENTRY + key: value for key, value in effects.puts.items()}
-            puts.update((ENTRY + key, None) for key in effects.deletes)
-            outputs = [self._deliver.output(delivery) for delivery in effects.records]
-            await self._ledger.commit(puts, (), (), outputs, {self._topic: self._position})
-            metrics.COMMIT_SECONDS.labels("outbox").observe(time.perf_counter() - started)
+            await self._write()
+            await asyncio.sleep(max(0.0, started + PACE_S - time.perf_counter()))
+
+    async def _write(self) -> None:
+        effects, self._effects = self._effects, Effects()
+        waiting, self._waiting = self._waiting, []
+        try:
+            if effects.records or effects.puts or effects.deletes:
+                await self._commit(effects)
+        except BaseException as error:
+            for written in waiting:
+                if not written.done():
+                    written.set_exception(error)
+            raise
+        for written in waiting:
+            if not written.done():
+                written.set_result(None)
         for tenant, channel in effects.disabled:
             self._deliver.disable(tenant, channel)
 
-    async def _log(self) -> None:
-        """Write the results of attempts, as many as came while the last were written."""
-        while True:
-            self._written.clear()
-            if self._effects.records or self._effects.puts or self._effects.deletes:
-                await self._write()
-            else:
-                await self._written.wait()
+    async def _commit(self, effects: Effects) -> None:
+        started = time.perf_counter()
+        puts: dict[bytes, bytes | None] = {ENTRY + key: value for key, value in effects.puts.items()}
+        puts.update((ENTRY + key, None) for key in effects.deletes)
+        outputs = [self._deliver.output(delivery) for delivery in effects.records]
+        await self._ledger.commit(puts, (), (), outputs, {self._topic: self._position})
+        metrics.COMMIT_SECONDS.labels("outbox").observe(time.perf_counter() - started)
 
     # attempting
 
@@ -211,14 +240,14 @@ class DeliverPartition:
             if delivery.id == entry.id and delivery.state is DeliveryState.DELIVERED:
                 metrics.END_TO_END_SECONDS.observe(max(0, now - delivery.created_at) / 1000)
         self._merge(effects)
-        self._written.set()
+        self._unwritten.set()
         self._wake.set()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
             self._merge(self._outbox.sweep(_now()))
-            self._written.set()
+            self._unwritten.set()
 
     async def _guarded(self, run: Callable[[], Any]) -> None:
         try:

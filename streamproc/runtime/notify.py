@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 STATE = b"k"
 SWEEP_S = 30.0
 SWEEP_LIMIT = 1000
+PACE_S = 0.03
+"""Batches of a partition begin this far apart, as in detect."""
 
 
 def timer_of(key: bytes, value: bytes) -> int | None:
@@ -71,7 +73,7 @@ class Notify:
         )
         await ledger.open()
         worker = NotifyPartition(self, ledger, self._app.fail)
-        return Lane(f"notify {partition}", worker.work, self._app.fail, worker.close)
+        return Lane(f"notify {partition}", worker.work, self._app.fail, worker.close, PACE_S)
 
     def output(self, item: Notification | Delivery) -> Output:
         """A record for the topic of its kind."""

@@ -14,8 +14,18 @@ from streamproc.kafka.broker.launcher import START_SECONDS, STOP_SECONDS, answer
 from streamproc.settings import Settings
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
-_HEAP = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-"""A small broker for small machines; its warnings go to DATA_DIR/kafka/broker.log."""
+_JVM = (
+    "-Xms64m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
+"""A small broker for small machines; its warnings go to DATA_DIR/kafka/broker.log.
+
+Only the quick compiler: the optimising one took half a core of two for minutes after the start, which doubled the
+time from event to webhook, and what it gains a broker of this size never earns back.
+"""
 
 
 class BrokerStartError(Exception):
@@ -80,7 +90,7 @@ def start_java_broker(settings: Settings, progress: Progress) -> JavaBroker | Sh
         "bootstrap_file": str(settings.bootstrap_file),
         "java": find_java(),
         "classpath": fetch_jars(settings, progress),
-        "heap": _HEAP,
+        "heap": _JVM,
         "port": settings.broker_port,
     }
     deadline = time.monotonic() + START_SECONDS
