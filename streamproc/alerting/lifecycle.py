@@ -37,10 +37,15 @@ ALLOWED: dict[Action, frozenset[str]] = {
 """From which status each action is allowed."""
 
 
-def opened(fp: bytes, tenant: str, group: dict[str, Any], event_id: str, t: int, arrival: int, raw: bytes) -> Episode:
-    """A new episode, opened by an event. Its first `trigger` makes it revision 1."""
-    episode = Episode(alert_id(fp, "event", event_id), tenant, group, t, arrival)
-    episode.event = fitted(raw)
+def opened(
+    fp: bytes, tenant: str, group: dict[str, Any], cause: tuple[str, str], t: int, arrival: int, raw: bytes
+) -> Episode:
+    """A new episode, named by what caused it (see `alert_id`); `raw` is empty where that is no event.
+
+    Its first `trigger` makes it revision 1.
+    """
+    episode = Episode(alert_id(fp, *cause), tenant, group, t, arrival)
+    episode.event = fitted(raw) if raw else None
     return episode
 
 
@@ -61,7 +66,9 @@ def is_open(episode: Episode | None) -> bool:
 
 
 def with_samples(first: list[bytes], latest: bytes) -> list[bytes]:
-    """Up to five sample documents that together stay within the alert's limit; the latest is always among them."""
+    """Up to five sample documents that together stay within the alert's limit; the latest, if any, is among them."""
+    if not latest:
+        return first
     samples = [*(s for s in first if s != latest), fitted(latest, 8 * 1024)][-MAX_SAMPLES:]
     while len(samples) > 1 and sum(map(len, samples)) > MAX_SAMPLES_BYTES:
         samples.pop(0)

@@ -63,7 +63,7 @@ def backtest(rules: RuleIndex, events: Iterable[Event], *, by_time: bool = False
     found = _matched(matcher, events, result, by_time)
     for place, hits in enumerate(sorted(found, key=_arrival) if by_time else found):
         # places say what has been applied, so that they follow the order of the replay
-        replay.arrive([(*hit[:5], place * EVENTS_PER_RECORD, *hit[6:]) for hit in hits])
+        replay.arrive([_placed(hit, place * EVENTS_PER_RECORD) for hit in hits])
     if result.last is not None:
         replay.settle(result.last)
     result.ungrouped = matcher.no_group
@@ -87,9 +87,15 @@ def _matched(matcher: Matcher, events: Iterable[Event], result: Result, by_time:
         event.arrival = event.time if by_time else result.last
         hits: list[Hit] = []
         matcher.match(event, 0, hits)
+        matcher.tallies(hits)
         if hits:
             result.hits += len(hits)
             yield hits
+
+
+def _placed(hit: Hit, place: int) -> Hit:
+    tally = hit[6] == "" and type(hit[7]) is list
+    return (*hit[:5], place, hit[6], [place, hit[7][1]] if tally else hit[7], hit[8])
 
 
 def _arrival(hits: Sequence[Hit]) -> int:

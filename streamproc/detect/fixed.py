@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from streamproc.detect.detector import NEVER, EventDetector
 from streamproc.detect.rolling import KEPT_SAMPLES, MAX_EVENT_IDS, MAX_SAMPLE_BYTES, SET_FROM, counted_reason
 from streamproc.detect.verdict import COUNTED, DUPLICATE, LATE
 from streamproc.model.hit import DistinctValue
@@ -62,7 +63,7 @@ class FixedWindows:
         self.samples: list[tuple[int, bytes]] = []
 
 
-class FixedThreshold:
+class FixedThreshold(EventDetector):
     """Settings of one rule; see `detector.Detector`."""
 
     __slots__ = ("cap", "count", "distinct", "horizon_ms", "late_ms", "utc", "window_ms", "zone")
@@ -145,8 +146,13 @@ class FixedThreshold:
                 return bucket
         return Bucket(state.fired, state.fired)
 
-    def late(self, state: FixedWindows) -> bool:
-        return False
+    def clear_at(self, state: FixedWindows) -> int:
+        """When the bucket that triggered ends."""
+        for bucket in state.buckets:
+            if bucket.start == state.fired:
+                local = bucket.last + (0 if self.utc else _offset_ms(self.zone, bucket.last // _QUARTER_MS))
+                return bucket.last + self.window_ms - local % self.window_ms
+        return NEVER
 
     def context(self, state: FixedWindows) -> dict[str, Any]:
         bucket = self._fired(state)

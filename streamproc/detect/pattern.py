@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamproc.detect.detector import EventDetector
 from streamproc.detect.verdict import DUPLICATE
 from streamproc.model.hit import DistinctValue
 from streamproc.model.times import iso
@@ -29,7 +30,7 @@ class Recent:
         self.late = False
 
 
-class Pattern:
+class Pattern(EventDetector):
     """Settings of one rule; see `detector.Detector`."""
 
     __slots__ = ("horizon_ms", "lateness_ms", "remember_ms")
@@ -65,9 +66,6 @@ class Pattern:
     def context(self, state: Recent) -> dict[str, Any]:
         at = iso(state.last_time)
         return {"count": 1, "first_event_time": at, "last_event_time": at, "event_ids": [state.last_id]}
-
-    def samples(self, state: Recent) -> list[bytes]:
-        return []
 
     def reason(self, state: Recent, group: dict[str, Any], event: dict[str, Any] | None) -> str:
         event = event or {}

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Any
 
+from streamproc.detect.detector import EventDetector
 from streamproc.detect.verdict import COUNTED, DUPLICATE, LATE
 from streamproc.model.hit import DistinctValue
 from streamproc.model.times import iso, span
@@ -38,7 +39,7 @@ class RollingWindow:
         self.seen: set[str] | None = None
 
 
-class RollingThreshold:
+class RollingThreshold(EventDetector):
     """Settings of one rule; see `detector.Detector`."""
 
     __slots__ = ("cap", "count", "distinct", "horizon_ms", "keep_ms", "late_ms", "window_ms")
@@ -134,8 +135,13 @@ class RollingThreshold:
                 state.samples = [s for s in state.samples if s[0] > oldest]
         return max(gone, 0)
 
-    def late(self, state: RollingWindow) -> bool:
-        return False
+    def clear_at(self, state: RollingWindow) -> int:
+        """When the oldest of the last `count` entries leaves the window; of different values, of the last ones."""
+        times = state.times
+        if self.distinct is None:
+            return times[-self.count] + self.window_ms if len(times) >= self.count else state.newest
+        latest: dict[DistinctValue, int] = dict(zip(state.values, times, strict=True))
+        return sorted(latest.values())[-self.count] + self.window_ms if len(latest) >= self.count else state.newest
 
     def context(self, state: RollingWindow) -> dict[str, Any]:
         count, first, last = state.best

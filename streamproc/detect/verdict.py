@@ -8,3 +8,5 @@ from typing import Final
 COUNTED: Final = 0
 LATE: Final = -1
 DUPLICATE: Final = -2
+CLEARED: Final = -3
+"""What had triggered holds no more: an open alert is resolved."""

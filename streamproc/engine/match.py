@@ -20,7 +20,7 @@ class Matcher:
     A hit names its rule by a number; `ref` says which it is, until the next `use`.
     """
 
-    __slots__ = ("_fingerprints", "_numbers", "_refs", "_remembered", "no_group", "rules")
+    __slots__ = ("_fingerprints", "_numbers", "_refs", "_remembered", "_tallies", "no_group", "rules")
 
     def __init__(self, rules: RuleIndex) -> None:
         self.rules = rules
@@ -29,6 +29,7 @@ class Matcher:
         self._remembered = 0
         self._numbers: dict[tuple[int, str], int] = {}
         self._refs: list[tuple[RuleRef, CompiledRule]] = []
+        self._tallies: dict[tuple[int, bytes], Hit] = {}
 
     def use(self, rules: RuleIndex) -> None:
         """Match against another index from now on."""
@@ -46,7 +47,7 @@ class Matcher:
     def match(self, event: Event, place: int, into: list[Hit]) -> None:
         """Append the event's hits: one per matching rule and group, rules in the index's order.
 
-        `place` is as `model.hit` says.
+        `place` is as `model.hit` says. What only counts is kept for `tallies`.
         """
         doc, tenant = event.doc, event.tenant
         for rule in self.rules.candidates(tenant, doc):
@@ -57,8 +58,8 @@ class Matcher:
                 self.no_group += 1
                 continue
             value = None
-            if rule.distinct is not None:
-                value = rule.distinct(doc)
+            if rule.observe is not None:
+                value = rule.observe(doc, event.time)
                 if value is None:
                     self.no_group += 1
                     continue
@@ -75,7 +76,22 @@ class Matcher:
                 fp = known.get(key)
                 if fp is None:
                     fp = self._remember(known, key, fingerprint(tenant, rule.owner, rule.id, group))
-                into.append((number, fp, group, t, event.arrival, place, event.id, value, event.raw))
+                if rule.tally:
+                    before = self._tallies.get((number, fp))
+                    counted = [] if before is None else before[7]
+                    counted += (place, t)
+                    self._tallies[number, fp] = (number, fp, group, t, event.arrival, place, "", counted, event.raw)
+                else:
+                    into.append((number, fp, group, t, event.arrival, place, event.id, value, event.raw))
+
+    def tallies(self, into: list[Hit]) -> None:
+        """Append what was counted since the last call: a tally for each key. Call it before `use`, and once a batch.
+
+        Places of a key must not go back from one call to the next.
+        """
+        if self._tallies:
+            into += self._tallies.values()
+            self._tallies.clear()
 
     def _number(self, rule: CompiledRule, tenant: str) -> int:
         number = self._numbers[(id(rule), tenant)] = len(self._refs)

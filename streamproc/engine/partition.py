@@ -7,19 +7,20 @@ Time is what the signals say: the arrival of hits and the ticks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from streamproc.alerting import lifecycle
 from streamproc.alerting.episode import Episode, head_of
-from streamproc.detect.detector import Detector
+from streamproc.detect.detector import Cause, Detector
 from streamproc.detect.registry import detector_for
-from streamproc.detect.verdict import DUPLICATE, LATE
+from streamproc.detect.verdict import CLEARED, DUPLICATE, LATE
 from streamproc.engine import state as codec
 from streamproc.engine.changes import KEY, RETIRED, AlertRecord, Changes, Counts, Store
 from streamproc.engine.frame import Frame, RuleRef, Signal, Tick
+from streamproc.engine.presentation import Presentation, presentation_of
 from streamproc.engine.state import NEVER, KeyState
 from streamproc.model.command import Command
 from streamproc.rules import CompiledRule, RuleIndex
@@ -63,6 +64,7 @@ class PartitionEngine:
         self._old: dict[bytes, KeyState] = {}
         self._targets: dict[RuleRef, _Target | None] = {}
         self._detectors: dict[tuple[str, str], tuple[CompiledRule, Detector, dict[str, Any]]] = {}
+        self._presentations: dict[tuple[str, str], Presentation] = {}
         self._dirty: dict[bytes, KeyState] = {}
         self._dropped: set[bytes] = set()
         self._ready: dict[bytes, KeyState] = {}
@@ -79,6 +81,7 @@ class PartitionEngine:
             self._rules = rules
             self._targets.clear()
             self._detectors.clear()
+            self._presentations.clear()
 
     def apply(self, signal: Signal) -> None:
         """Apply one signal."""
@@ -109,13 +112,17 @@ class PartitionEngine:
             elif state.window is None or state.counting_hash != rule.counting_hash:
                 self._window(state, rule, detector)
             guard = state.guard
-            if place <= guard.get(source, -1):
+            seen = guard.get(source, -1)
+            if place <= seen:
                 counts.replayed += 1
                 continue
             guard[source] = place
             if arrival > state.touched:
                 state.touched = arrival
             dirty[fp] = state
+            if rule.tally:
+                self._tally(state, target, seen, arrival, value, raw)
+                continue
             verdict = detector.apply(state.window, t, arrival, event_id, value, raw)
             if verdict > 0:
                 self._trigger(state, target, t, arrival, event_id, raw)
@@ -123,6 +130,25 @@ class PartitionEngine:
                 counts.late += 1
             elif verdict == DUPLICATE:
                 counts.duplicate += 1
+            elif verdict == CLEARED:
+                self._clear(state, arrival)
+
+    def _tally(
+        self, state: KeyState, target: _Target, seen: int, arrival: int, counted: Sequence[int], raw: bytes
+    ) -> None:
+        """Many events of a key: those that were not applied before, bucket by bucket."""
+        detector = target.detector
+        buckets: dict[int, list[int]] = {}
+        for place, t in zip(counted[::2], counted[1::2], strict=True):
+            if place > seen:
+                buckets.setdefault(detector.bucket_of(t), []).append(t)
+        for bucket in sorted(buckets):
+            times = buckets[bucket]
+            verdict = detector.apply(state.window, max(times), arrival, "", len(times), raw)
+            if verdict > 0:
+                self._trigger(state, target, max(times), arrival, "", raw)
+            elif verdict == LATE:
+                self.counts.late += len(times)
 
     def _target(self, ref: RuleRef) -> _Target | None:
         """The rule a reference means today; None when it is gone, off, or counts something else by now."""
@@ -147,6 +173,9 @@ class PartitionEngine:
                 return None
             found = (rule, detector_for(rule.rule), head_of(rule.rule, rule.revision))
             self._detectors[(owner, rule_id)] = found
+            presentation = presentation_of(rule.rule)
+            if presentation is not None:
+                self._presentations[(owner, rule_id)] = presentation
         return found
 
     def _window(self, state: KeyState, rule: CompiledRule, detector: Detector) -> None:
@@ -173,11 +202,15 @@ class PartitionEngine:
         if episode is None or not lifecycle.is_open(episode):
             self.counts.opened += 1
             group = dict(zip(rule.rule.condition.group_by, state.group, strict=False))
-            episode = state.episode = lifecycle.opened(state.fingerprint, tenant, group, event_id, t, arrival, raw)
+            cause = detector.cause(state.window) or Cause("event", event_id)
+            document = raw if cause.kind == "event" else b""
+            episode = state.episode = lifecycle.opened(state.fingerprint, tenant, group, cause, t, arrival, document)
             episode.samples = detector.samples(state.window)
             # An event that comes again long after its alert was resolved makes the same id: no tombstone for it now.
             self._changes.puts[RETIRED + episode.id.encode()] = None
         episode.samples = lifecycle.with_samples(episode.samples, raw)
+        if episode.revision and (rule.owner, rule.id) in self._presentations:
+            head = {**head, "severity": episode.head["severity"]}
         episode.head = head
         lifecycle.triggered(episode, arrival, detector.late(state.window))
         if episode.revision == 1:
@@ -236,7 +269,8 @@ class PartitionEngine:
                 self._look(state)
 
     def _look(self, state: KeyState) -> None:
-        """What is due for one key: a held-back update, auto-resolve, or expiry."""
+        """What is due for one key: a trigger by time, a held-back update, auto-resolve, or expiry."""
+        self._settle(state)
         episode = state.episode
         if episode is not None and lifecycle.is_open(episode):
             if episode.pending and self.now >= lifecycle.due_at(episode):
@@ -245,9 +279,46 @@ class PartitionEngine:
             quiet_ms = self._quiet_ms(state)
             if quiet_ms is not None and self.now >= episode.last_triggered + quiet_ms:
                 self._resolve_quiet(state, episode, quiet_ms)
+            elif self.now >= (clear_at := self._clear_at(state)):
+                self._clear(state, max(clear_at, episode.last_triggered))
         elif self.now >= self._expiry(state):
             self.counts.expired += 1
             self._forget(state)
+
+    def _settle(self, state: KeyState) -> None:
+        """Triggers that no event makes: a deadline that passed, an instant of a schedule."""
+        target = self._awake(state)
+        if target is None or not target.detector.timed:
+            return
+        while (fired := target.detector.settle(state.window, self.now)) is not None:
+            self._trigger(state, target, fired.t, fired.at, "", b"")
+
+    def _awake(self, state: KeyState) -> _Target | None:
+        """The key's rule with the key's window brought to life; None when it is not in force, or counts otherwise."""
+        found = self._judge(state.owner, state.rule_id)
+        if found is None or not found[0].rule.enabled or found[0].counting_hash != state.counting_hash:
+            return None
+        if state.window is None:
+            self._window(state, found[0], found[1])
+        return _Target(*found, state.tenant, found[0].rule.auto_resolve_ms)
+
+    def _clear_at(self, state: KeyState) -> int:
+        """When an open alert is to be resolved because its condition holds no more; NEVER for most rules."""
+        found = self._judge(state.owner, state.rule_id)
+        if found is None or not found[0].rule.when_clear:
+            return NEVER
+        target = self._awake(state)
+        return NEVER if target is None else target.detector.clear_at(state.window)
+
+    def _clear(self, state: KeyState, at: int) -> None:
+        """What had triggered is over."""
+        episode = state.episode
+        if episode is not None and lifecycle.is_open(episode):
+            if episode.pending:
+                self._refresh(state, episode)
+            lifecycle.resolve(episode, at, "streamproc", "cleared")
+            self._emit(state, episode, max(episode.emitted, at))
+            self._retire(episode)
 
     def _resolve_quiet(self, state: KeyState, episode: Episode, quiet_ms: int) -> None:
         """As of the instant at which it had been quiet for so long, whenever that is found out."""
@@ -313,6 +384,16 @@ class PartitionEngine:
         return max(self.now, state.touched) + DAY_MS
 
     def _next_timer(self, state: KeyState) -> int:
+        return min(self._due(state), self._next_of_episode(state))
+
+    def _due(self, state: KeyState) -> int:
+        """When time alone may make this key trigger. A key whose window was not looked at keeps its timer."""
+        found = self._judge(state.owner, state.rule_id)
+        if found is None or not found[1].timed or state.window is None or not found[0].rule.enabled:
+            return NEVER
+        return found[1].due(state.window) if found[0].counting_hash == state.counting_hash else NEVER
+
+    def _next_of_episode(self, state: KeyState) -> int:
         episode = state.episode
         if episode is None or not lifecycle.is_open(episode):
             return self._expiry(state)
@@ -322,6 +403,7 @@ class PartitionEngine:
         else:
             quiet_ms = found[0].rule.auto_resolve_ms
             when = NEVER if quiet_ms is None else self._coarse(state, episode.last_triggered + quiet_ms)
+            when = min(when, self._clear_at(state))
         return min(when, lifecycle.due_at(episode)) if episode.pending else when
 
     def _coarse(self, state: KeyState, when: int) -> int:
@@ -347,6 +429,9 @@ class PartitionEngine:
         event = orjson.loads(episode.samples[-1]) if episode.samples else None
         episode.context = detector.context(state.window)
         episode.reason = detector.reason(state.window, episode.group, event)
+        presentation = self._presentations.get((state.owner, state.rule_id))
+        if presentation is not None:
+            presentation.apply(episode, event)
 
     def _emit(self, state: KeyState, episode: Episode, now: int) -> None:
         episode.pending = False

@@ -5,17 +5,23 @@ Millions of hits pass a second-long batch, so a hit is a plain tuple; this modul
 
 from __future__ import annotations
 
+from typing import Any
+
 GroupValue = str | int | float | bool
 DistinctValue = str | int | float | bool | None
 
-Hit = tuple[int, bytes, tuple[GroupValue, ...], int, int, int, str, DistinctValue, bytes]
-"""(ref, fingerprint, group values, time, arrival, place, event id, distinct value, document)
+Hit = tuple[int, bytes, tuple[GroupValue, ...], int, int, int, str, Any, bytes]
+"""(ref, fingerprint, group values, time, arrival, place, event id, observed, document)
 
 - ref: a number for the rule and the event's tenant; the matcher, and the frame, say which (`RuleRef`)
 - time: event time in ms, clamped to at most `MAX_AHEAD_MS` after arrival
 - arrival: the record's broker timestamp in ms
 - place: the event's place in its source partition: the record's offset * 4096 + the event's index in the record
+- observed: what the rule's type looks at (`rules.observe`)
 - document: the event's canonical JSON
+
+A *tally* has the same shape and stands for many events of a key, for types that only count: its time, arrival,
+place and document are those of the last, its event id is empty, and observed is [place, time, place, time, …].
 """
 
 MAX_AHEAD_MS = 5 * 60 * 1000

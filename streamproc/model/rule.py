@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, partial
 from typing import Annotated, Any, Literal
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from streamproc.model.condition import Filter
 from streamproc.model.spans import milliseconds_of
 
 EVERY_TENANT = "*"
@@ -120,6 +122,17 @@ RuleId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-
 Texts = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], BeforeValidator(_texts)]
 
 
+@dataclass(frozen=True, slots=True)
+class SeverityCase:
+    """`{when, severity}`: the severity of an alert for which the filter holds.
+
+    The filter reads the latest event, and beside its fields `context`, `group` and `trigger_count` of the alert.
+    """
+
+    when: Filter
+    severity: Severity
+
+
 class Rule(BaseModel):
     """`condition` is one of `model.condition`'s, made by the parser of the rule's type."""
 
@@ -129,9 +142,16 @@ class Rule(BaseModel):
     tenant_id: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_tenant)]
     name: Name
     description: Description = ""
+    """A Liquid template, as are `title` and `reason` (`rules.templates`)."""
+    title: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    """The alert's title; None: the rule's name."""
+    reason: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    """The alert's reason; None: what the rule's type says."""
     type: str
     condition: Any
     severity: Severity = Severity.MEDIUM
+    severity_cases: tuple[SeverityCase, ...] = ()
+    """The first whose filter holds decides, else `severity`; made by the parser of a `severity` list."""
     category: Category | None = None
     mitre_tactics: Texts = ()
     mitre_techniques: Texts = ()
@@ -143,6 +163,8 @@ class Rule(BaseModel):
     lateness_seconds: Annotated[int, Field(ge=0, le=7 * 86_400, strict=True)] = 600
     auto_resolve_after: Annotated[int | None, BeforeValidator(_quiet_seconds)] = 30 * 86_400
     """Seconds of quiet after which an open alert resolves by itself; None: only people resolve."""
+    auto_resolve: Literal["when_clear"] | None = None
+    """when_clear: an open alert resolves when its window falls under the count, too."""
     mode: Literal["live", "shadow"] = "live"
     timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
     runbook: Annotated[str, Field(max_length=2048), AfterValidator(_link)] | None = None
@@ -153,6 +175,11 @@ class Rule(BaseModel):
     def auto_resolve_ms(self) -> int | None:
         """`auto_resolve_after` in ms."""
         return None if self.auto_resolve_after is None else self.auto_resolve_after * 1000
+
+    @property
+    def when_clear(self) -> bool:
+        """Whether an alert resolves once its condition holds no more."""
+        return self.auto_resolve == "when_clear"
 
     @property
     def lateness_ms(self) -> int:

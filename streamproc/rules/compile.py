@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streamproc.model.condition import AllOf, AnyOf, Filter, NoneOf, Op, Path, ShieldTest, Test
-from streamproc.model.hit import GroupValue
+from streamproc.model.condition import AllOf, AnomalyCondition, AnyOf, Filter, NoneOf, Op, Path, ShieldTest, Test
 from streamproc.model.rule import Rule
 from streamproc.rules.clock import time_part
 from streamproc.rules.counting import counting_hash
 from streamproc.rules.fields import getter, steps_of, walk
 from streamproc.rules.filter import as_text
-from streamproc.rules.groups import Document, Groups, distinct_of, groups_of
+from streamproc.rules.groups import Document, Groups, groups_of
+from streamproc.rules.observe import Observe, matches_of, observe_of
 from streamproc.rules.operators import NEGATED, Check, Lists, same_value, scalar_check
 
 Predicate = Callable[[Document, int], bool]
@@ -29,7 +30,9 @@ class CompiledRule:
     """A rule ready to judge events.
 
     `matches(document, time in ms)`; `groups(document)`: `[()]` without group_by, `[]` when a value is absent, one
-    tuple per element for a list; `distinct(document)`: the value to count, None when absent.
+    tuple per element for a list; `observe(document, time in ms)`: what the detector is told of the event beside
+    its time (see `rules.observe`), None when it is absent and the event does not count. `tally`: the detector only
+    counts, so that many events travel as one signal.
     """
 
     owner: str
@@ -39,22 +42,24 @@ class CompiledRule:
     rule: Rule
     matches: Predicate
     groups: Groups
-    distinct: Callable[[Document], GroupValue | None] | None
+    observe: Observe | None
+    tally: bool = False
 
 
 def compile_rule(rule: Rule, revision: int, lists: Lists | None = None) -> CompiledRule:
     """Compile a rule that `parse_rule` made; `lists` are the tenant's named lists (an unknown one is empty)."""
     condition = rule.condition
-    distinct = getattr(condition, "distinct", None)
+    compiled = partial(compile_filter, zone=rule.zone, lists=lists)
     return CompiledRule(
         owner=rule.tenant_id,
         id=rule.id,
         revision=revision,
         counting_hash=counting_hash(rule),
         rule=rule,
-        matches=compile_filter(condition.filter, rule.zone, lists),
+        matches=matches_of(condition, rule.zone, compiled),
         groups=groups_of(condition.group_by),
-        distinct=None if distinct is None else distinct_of(distinct),
+        observe=observe_of(condition, compiled),
+        tally=isinstance(condition, AnomalyCondition),
     )
 
 

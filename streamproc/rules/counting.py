@@ -9,22 +9,31 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any
 
-from streamproc.model.condition import AllOf, AnyOf, Filter, NamedList, NoneOf, Op, ShieldTest, Test
+from streamproc.model.condition import AllOf, AnyOf, Filter, NamedList, NoneOf, Op, SequenceCondition, ShieldTest, Test
 from streamproc.model.rule import Rule
 
 _SETTINGS = ("group_by", "distinct", "window_ms", "window_type")
+_OF_TYPES = (
+    *("schedule", "bucket_ms", "path", "ordered", "within_ms", "every_ms"),
+    *("days", "start_minute", "end_minute", "country", "holidays"),
+)
+"""What else makes a count another one, where a condition has it."""
 _SAME = {Op.EQ: "in", Op.IN: "in", Op.NOT: "not_in", Op.NOT_IN: "not_in"}
 
 
 def counting_hash(rule: Rule) -> bytes:
     """8 bytes that change when what is counted, or by what, changes; then a key starts a new window.
 
-    In it: the type, the filter, group_by, distinct, the window and its kind, the lateness, and the time zone. Not
+    In it: the type, the filter, group_by, distinct, the window and its kind, what further types count by (`_OF_TYPES`),
+    the lateness, and the time zone. Not
     in it, because a stored window stays right: the count that triggers, the order in which tests are written, and
     all that people see (name, severity, …).
     """
     condition = rule.condition
-    settings = [(name, getattr(condition, name, None)) for name in _SETTINGS]
+    settings: list[tuple[str, Any]] = [(name, getattr(condition, name, None)) for name in _SETTINGS]
+    settings += [(name, getattr(condition, name)) for name in _OF_TYPES if hasattr(condition, name)]
+    if isinstance(condition, SequenceCondition):
+        settings.append(("steps", [_meaning(step) for step in condition.steps]))
     text = repr((rule.type, _meaning(condition.filter), settings, rule.lateness_seconds, rule.timezone))
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, person=b"counting").digest()
 

@@ -8,17 +8,20 @@ from typing import Any
 from uuid import UUID
 
 from streamproc.model.document import DocumentError, parsed
-from streamproc.model.rule import A_ZONE, Rule, is_zone
-from streamproc.rules.filter import SHIELD
+from streamproc.model.rule import A_ZONE, Rule, Severity, SeverityCase, is_zone
+from streamproc.rules.filter import SHIELD, parse_filter
 from streamproc.rules.plain import plain
 from streamproc.rules.problems import MAX_PROBLEMS, Problems
 from streamproc.rules.settings import Settings
 from streamproc.rules.spelling import snake, spelled
+from streamproc.rules.templates import TemplateError, is_template
+from streamproc.rules.templates import parse as parse_template
 from streamproc.rules.types import COUNTING, TYPES
 
 _BESIDE = ("threshold_time", "threshold_type", SHIELD)
 """Shield writes these beside the name; they belong to the condition."""
 _MAX_FIELDS = 100
+MAX_SEVERITY_CASES = 20
 
 
 def parse_rule(doc: Any, *, default_tenant: str | None = None) -> Rule:
@@ -53,6 +56,9 @@ class _Parser:
 
     def rule(self) -> Rule:
         condition = self._condition()
+        self._severity()
+        self._templates()
+        self._clearing(condition)
         try:
             rule = parsed(Rule, {**self._fields, "condition": condition})
         except DocumentError as error:
@@ -108,6 +114,54 @@ class _Parser:
         if taken is None and not beside:
             self._problems.add("condition", "is required; {} is every event")
         return TYPES[kind](settings, self._problems)
+
+    def _severity(self) -> None:
+        """A list of `{when, severity}`, the last of which may go without `when`, becomes cases and a default."""
+        for name in self._spelled.pop("severity_cases", ()):
+            del self._fields[name]
+            self._problems.unknown(name, name, ("severity",))
+        written = self._value("severity")
+        if not isinstance(written, list):
+            return
+        where = self._spelled["severity"][0]
+        cases: list[SeverityCase] = []
+        default = Severity.MEDIUM
+        if not 1 <= len(written) <= MAX_SEVERITY_CASES:
+            self._problems.add(where, f"is not a list of 1 to {MAX_SEVERITY_CASES} entries {{when, severity}}")
+        for place, entry in enumerate(written[:MAX_SEVERITY_CASES]):
+            at = f"{where}[{place}]"
+            if not isinstance(entry, dict) or not entry.keys() <= {"when", "severity"}:
+                self._problems.value(at, entry, "a map of when (a filter) and severity")
+                continue
+            if entry.get("severity") not in list(Severity):
+                self._problems.value(f"{at}.severity", entry.get("severity"), f"one of {', '.join(Severity)}")
+                continue
+            severity = Severity(entry["severity"])
+            when = entry.get("when")
+            if "when" not in entry and place == len(written) - 1:
+                default = severity
+            elif isinstance(when, dict) and when:
+                cases.append(SeverityCase(parse_filter(when, f"{at}.when", self._problems), severity))
+            else:
+                self._problems.value(f"{at}.when", when, "a filter; only the last entry may go without")
+        self._fields[where] = default
+        self._fields["severity_cases"] = tuple(cases)
+
+    def _templates(self) -> None:
+        for name in ("title", "description", "reason"):
+            text = self._value(name)
+            if isinstance(text, str) and is_template(text):
+                try:
+                    parse_template(text)
+                except TemplateError as error:
+                    self._problems.add(self._spelled[name][0], str(error))
+
+    def _clearing(self, condition: Any) -> None:
+        if self._value("auto_resolve") == "when_clear" and condition is not None and not hasattr(condition, "count"):
+            self._problems.add(
+                self._spelled["auto_resolve"][0],
+                "when_clear is for rules that count within a window; write auto_resolve_after",
+            )
 
     def _misplaced(self) -> None:
         for name in (*COUNTING, "group_by"):

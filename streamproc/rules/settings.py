@@ -36,6 +36,10 @@ class Settings:
             self._problems.add(self._at(other), f"is given twice (as {first} too)")
         return self._left.pop(first, default)
 
+    def peek(self, name: str) -> Any:
+        """The setting as written, left where it is; None without it."""
+        return self._left.get(self._spelled[name][0]) if name in self._spelled else None
+
     def has(self, name: str) -> bool:
         """Whether the setting was written."""
         return name in self._spelled

@@ -77,6 +77,7 @@ class Route:
                 match(event, event.place, hits)
             if errors:
                 await self._bury(topic, partition, stretch, errors)
+        matcher.tallies(hits)
         if hits:
             out: dict[tuple[str, int], list[Record]] = {}
             for target, frame in frames(source, snapshot.offset, hits, matcher.ref, self._signals.partitions):
