@@ -12,6 +12,7 @@ from streamproc.cli.failures import FINDINGS
 from streamproc.cli.lint_report import report
 from streamproc.cli.output import print_rows
 from streamproc.cli.session import ask, read_snapshot
+from streamproc.cli.sigma import import_sigma
 from streamproc.config.changes import DocumentsError, check_documents
 from streamproc.config.documents import read_documents
 from streamproc.config.keyring import load_keyring
@@ -82,6 +83,9 @@ def list_(
     """List rules and whether they are in force; an inactive one says why."""
     rows = _rows(ask(read_snapshot(load_settings())), tenant)
     print_rows(("tenant_id", "id", "name", "type", "severity", "revision", "status", "problem"), rows, as_json)
+
+
+app.command(name="import-sigma")(import_sigma)
 
 
 def _rows(snapshot: Snapshot, tenant: str | None) -> list[dict[str, Any]]:

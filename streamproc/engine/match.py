@@ -78,7 +78,7 @@ class Matcher:
                     fp = self._remember(known, key, fingerprint(tenant, rule.owner, rule.id, group))
                 if rule.tally:
                     before = self._tallies.get((number, fp))
-                    counted = [] if before is None else before[7]
+                    counted: list[int] = [] if before is None else before[7]
                     counted += (place, t)
                     self._tallies[number, fp] = (number, fp, group, t, event.arrival, place, "", counted, event.raw)
                 else:

@@ -34,6 +34,7 @@ class Op(StrEnum):
     CIDR = "cidr"
     EXISTS = "exists"
     FIELD = "field"
+    ANYWHERE = "anywhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Test:
     """One operator on one field.
 
     `value` depends on `op`: a scalar; a tuple of scalars or a `NamedList` (in, not_in); a pair (between); texts
-    (cidr); True or False (exists); a `Path` (field).
+    (cidr, anywhere); True or False (exists); a `Path` (field).
     """
 
     path: Path

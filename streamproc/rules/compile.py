@@ -80,7 +80,7 @@ def compile_filter(tree: Filter, zone: ZoneInfo, lists: Lists | None = None) -> 
             return _test(tree, zone, lists)
 
 
-_DEAR = {Op.REGEX: 3, Op.CIDR: 2, Op.FIELD: 2, Op.MATCHES: 1, Op.CONTAINS: 1}
+_DEAR = {Op.ANYWHERE: 4, Op.REGEX: 3, Op.CIDR: 2, Op.FIELD: 2, Op.MATCHES: 1, Op.CONTAINS: 1}
 
 
 def _cost(tree: Filter) -> int:
@@ -138,6 +138,9 @@ def _test(test: Test, zone: ZoneInfo, lists: Lists) -> Predicate:
         read, wanted = _reader(test.path, zone), test.value
         return lambda doc, t: (read(doc, t) is not None) is wanted
     check = scalar_check(test, lists)
+    if test.op is Op.ANYWHERE:
+        whole = _reader(test.path, zone)
+        return lambda doc, t: check(whole(doc, t))
     if _time_path(test.path):
         part = time_part(test.path[1], zone)
         if test.op in NEGATED:

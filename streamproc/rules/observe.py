@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 from zoneinfo import ZoneInfo
 
 from streamproc.model.condition import (
@@ -73,9 +73,13 @@ def _place(doc: Document, t: int) -> list[Any] | None:
     if not isinstance(actor, dict) or not isinstance(location, dict):
         return None
     lat, lon = location.get("lat"), location.get("lon")
-    if type(lat) not in (int, float) or type(lon) not in (int, float):
+    if not (_is_number(lat) and _is_number(lon)):
         return None
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
         return None
     name = location.get("city") or actor.get("country") or actor.get("ip")
     return [float(lat), float(lon), name[:100] if isinstance(name, str) else f"{lat:.1f}, {lon:.1f}"]
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return type(value) in (int, float)

@@ -15,10 +15,12 @@ from streamproc.rules.problems import Problems, shown
 
 MAX_VALUES = 10_000
 MAX_TEXT = 4096
+MAX_TEXTS = 100
+"""Of `anywhere`, which looks for each of them through all of a value."""
 RANGES = {"hour": (0, 23), "minute": (0, 59), "weekday": (1, 7)}
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_OF_TEXT = (Op.MATCHES, Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH, Op.REGEX, Op.CIDR)
+_OF_TEXT = (Op.MATCHES, Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH, Op.REGEX, Op.CIDR, Op.ANYWHERE)
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -51,6 +53,8 @@ class Operands:
                 return self._text(value, where)
             case Op.CIDR:
                 return self._networks(value, where)
+            case Op.ANYWHERE:
+                return self._texts(value, where)
             case Op.EXISTS:
                 return value if isinstance(value, bool) else self._wrong(where, value, "true or false")
             case Op.FIELD:
@@ -125,6 +129,15 @@ class Operands:
         if not isinstance(value, str) or not value:
             return self._wrong(where, value, "a text")
         return value if self.scalar(value, where) is not None else None
+
+    def _texts(self, value: Any, where: str) -> Any:
+        if not isinstance(value, list):
+            text = self._text(value, where)
+            return None if text is None else (text,)
+        if not 1 <= len(value) <= MAX_TEXTS:
+            return self._wrong(where, value, f"a text, or a list of 1 to {MAX_TEXTS} of them")
+        read = [self._text(item, f"{where}[{place}]") for place, item in enumerate(value)]
+        return None if None in read else tuple(read)
 
     def _pattern(self, op: Op, value: Any, where: str, ignore_case: bool) -> Any:
         text = self._text(value, where)

@@ -7,10 +7,11 @@ themselves; anything else compared is no match and never an error. A list matche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from streamproc.model.condition import NamedList, Op, Test
+from streamproc.rules.filter import as_text
 from streamproc.rules.networks import in_networks
 from streamproc.rules.patterns import regex_search, wildcard_match
 
@@ -22,7 +23,10 @@ NEGATED = (Op.NOT, Op.NOT_IN)
 
 
 def scalar_check(test: Test, lists: Lists) -> Check:
-    """The check of any operator but `exists` and `field`; of a negated one, what must not hold."""
+    """The check of any operator but `exists` and `field`; of a negated one, what must not hold.
+
+    That of `anywhere` takes maps and lists too.
+    """
     op, value, fold = test.op, test.value, test.ignore_case
     match op:
         case Op.EQ | Op.NOT:
@@ -35,6 +39,8 @@ def scalar_check(test: Test, lists: Lists) -> Check:
             return _between(*value)
         case Op.CIDR:
             return in_networks(value)
+        case Op.ANYWHERE:
+            return _anywhere(value, fold)
         case Op.CONTAINS if type(value) is not str:
             return _equals(value, False)
         case _:
@@ -105,6 +111,38 @@ def _on_text(op: Op, value: str, fold: bool) -> Callable[[str], bool]:
             return (lambda v: v.casefold().endswith(folded)) if fold else (lambda v: v.endswith(value))
         case _:
             return (lambda v: folded in v.casefold()) if fold else (lambda v: value in v)
+
+
+def _anywhere(texts: Sequence[str], fold: bool) -> Check:
+    """Whether the text form of a value, or the name of a field, has one of the texts in it, at any depth."""
+    wanted = tuple({text.casefold() if fold else text: None for text in texts})
+
+    def has(text: str) -> bool:
+        if fold:
+            text = text.casefold()
+        for one in wanted:  # noqa: SIM110 - a loop is quicker than any() here
+            if one in text:
+                return True
+        return False
+
+    def found(value: Any) -> bool:
+        left = [value]
+        while left:
+            v = left.pop()
+            if type(v) is str:
+                if has(v):
+                    return True
+            elif type(v) is dict:
+                if any(map(has, v)):
+                    return True
+                left += v.values()
+            elif type(v) is list:
+                left += v
+            elif v is not None and has(as_text(v)):
+                return True
+        return False
+
+    return found
 
 
 def same_value(a: Any, b: Any, fold: bool) -> bool:

@@ -21,6 +21,8 @@ from streamproc.rules.types import COUNTING, TYPES
 _BESIDE = ("threshold_time", "threshold_type", SHIELD)
 """Shield writes these beside the name; they belong to the condition."""
 _MAX_FIELDS = 100
+NEEDS_CONDITION = ("threshold", "pattern")
+"""Of these types a rule without a condition is a mistake; the others know what to look for by themselves."""
 MAX_SEVERITY_CASES = 20
 
 
@@ -111,7 +113,7 @@ class _Parser:
             if kind is not None:
                 self._problems.value(self._spelled["type"][0], kind, f"one of {', '.join(TYPES)}")
             return None
-        if taken is None and not beside:
+        if taken is None and not beside and kind in NEEDS_CONDITION:
             self._problems.add("condition", "is required; {} is every event")
         return TYPES[kind](settings, self._problems)
 

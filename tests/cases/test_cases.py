@@ -12,8 +12,8 @@ from .runner import cases, check, in_backtest
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("STREAMPROC_TEST_CASES", HERE.parents[2] / "shared" / "cases"))
-OURS = list(cases(HERE / "threshold.yaml", HERE / "filter.yaml"))
-THEIRS = list(cases(*(path for name in ("threshold", "filter") if (path := SHARED / f"{name}.yaml").exists())))
+OURS = list(cases(*sorted(HERE.glob("*.yaml"))))
+THEIRS = list(cases(*sorted(SHARED.glob("*.yaml"))))
 
 
 @pytest.mark.parametrize("case", [case for _, case in OURS], ids=[name for name, _ in OURS])

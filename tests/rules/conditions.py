@@ -27,7 +27,7 @@ ODD_FIELDS = ["tags.0", "tags.1", "items.0.k", "items.k.k", "missing", "missing.
 TIME_FIELDS = ["event_time.hour", "event_time.minute", "event_time.weekday"]
 SHIELD_FIELDS = ["detected", "apps", "hostname"]
 
-paths = st.sampled_from(FIELDS * 3 + ODD_FIELDS)
+paths = st.sampled_from(FIELDS * 3 + ODD_FIELDS + ["items", "actor", "grid"])
 values = scalars | st.none() | st.lists(scalars | st.none(), max_size=3)
 
 
@@ -85,6 +85,7 @@ _operands: dict[str, st.SearchStrategy[Any]] = {
     "regex": _regexes,
     "cidr": _networks | st.lists(_networks, min_size=1, max_size=3),
     "exists": st.booleans(),
+    "anywhere": filled | st.lists(filled, min_size=1, max_size=3),
     "field": paths | st.sampled_from(TIME_FIELDS),
 }
 

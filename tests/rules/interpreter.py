@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 OPERATORS = {
     *("eq", "not", "in", "not_in", "gt", "gte", "lt", "lte", "between", "matches", "contains", "starts_with"),
-    *("ends_with", "regex", "cidr", "exists", "field", "ignore_case"),
+    *("ends_with", "regex", "cidr", "exists", "field", "anywhere", "ignore_case"),
 }
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -52,6 +52,13 @@ class Interpreter:
         if op == "field":
             other = self.value(operand)
             return any(same(a, b, fold) for a in elements(found) for b in elements(other))
+        if op == "anywhere":
+            wanted = operand if isinstance(operand, list) else [operand]
+            return any(
+                (text.casefold() in inner.casefold()) if fold else (text in inner)
+                for inner in all_texts(found)
+                for text in wanted
+            )
         return any(self.passes(item, op, operand, fold) for item in elements(found))
 
     def members(self, operand: Any) -> list[Any]:
@@ -166,6 +173,17 @@ def text_of(value: Any) -> str:
     if isinstance(value, float) and value == int(value):
         return str(int(value))
     return str(value)
+
+
+def all_texts(value: Any) -> list[str]:
+    """The text of everything in it, names of fields included."""
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        return [*value, *(text for inner in value.values() for text in all_texts(inner))]
+    if isinstance(value, list):
+        return [text for inner in value for text in all_texts(inner)]
+    return [text_of(value)]
 
 
 def wildcard(pattern: str, text: str) -> bool:

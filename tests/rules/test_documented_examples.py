@@ -151,8 +151,8 @@ def test_thresholds_count_what_they_say(name: str, count: int, window_ms: int, w
 def test_groups_of_the_examples() -> None:
     doc = event(actor={"id": "u", "ip": "203.0.113.7"}, resource={"type": "table"})
     spraying = compiled("password-spraying")
-    assert spraying.distinct is not None
-    assert spraying.distinct(doc) == "u"
+    assert spraying.observe is not None
+    assert spraying.observe(doc, 0) == "u"
     assert spraying.groups(doc) == [("203.0.113.7",)]
     assert compiled("daily-export-volume").groups(doc) == [("u", "table")]
     assert compiled("privilege-escalation").groups(doc) == [("u",)]

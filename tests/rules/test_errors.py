@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from streamproc.rules.types import TYPES
+
 from .making import problems, rule
 
 THRESHOLD: dict[str, Any] = {"action": "a", "count": 5, "window_seconds": 300}
@@ -34,7 +36,7 @@ CASES: list[tuple[Any, str | list[str]]] = [
     (rule({"a": 1}, id="a b"), "id: 'a b' does not have the form ^[A-Za-z0-9][A-Za-z0-9._:-]*$"),
     (rule({"a": 1}, id=7), "id: 7 is not text"),
     (rule({"a": 1}, tenant_id="a/b"), "tenant_id: 'a/b' is not a tenant: some text without /, * or control characters"),
-    (rule({"a": 1}, type="patern"), "type: patern is not one of threshold, pattern"),
+    (rule({"a": 1}, type="patern"), f"type: patern is not one of {', '.join(TYPES)}"),
     (rule({"a": 1}, type=None), "type: None is not text"),
     (rule({"a": 1}, severity="urgent"), "severity: 'urgent' is not 'informational', 'low', 'medium', 'high' or 'critical'"),
     (rule({"a": 1}, cooldown_min=-1), "cooldown_min: -1 is not at least 0.0"),
@@ -152,7 +154,7 @@ CASES: list[tuple[Any, str | list[str]]] = [
     (rule({"a": 1}, type="threshold", thresholdType="minutes"), "condition.threshold_time: is required"),
     (rule({"a": 1}, type="threshold", thresholdTime="²", thresholdType="hours"), "thresholdTime: ² is not a whole number of hours, from 1 to 2160"),
     (rule({"a": 1}, type="threshold", thresholdTime=0, thresholdType="days"), "thresholdTime: 0 is not a whole number of days, from 1 to 90"),
-    (rule({"a": 1}, type="threshold", thresholdTime="1", thresholdType="weeks"), "thresholdType: weeks is not one of minutes, hours, days"),
+    (rule({"a": 1}, type="threshold", thresholdTime="1", thresholdType="weeks"), "thresholdType: weeks is not one of minutes, hours, days, CRON"),
     (rule({"a": 1, "window": "5m"}, type="threshold", thresholdTime="5m"), "condition.window: is given beside a threshold time; keep one of them"),
     (rule({"a": 1}, thresholdTime="5m"), "thresholdTime: is a setting of threshold rules, and a pattern counts nothing; to test a field of that name write all: [{threshold_time: …}]"),
 ]  # fmt: skip

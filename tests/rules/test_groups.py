@@ -72,6 +72,6 @@ def test_long_text_is_shortened_and_stays_as_different_as_it_was() -> None:
 )
 def test_distinct(value: Any, expected: Any) -> None:
     rule = compiled({"count": 2, "window": "1m", "distinct": "a"}, type="threshold")
-    assert rule.distinct is not None
-    found = rule.distinct(event(a=value))
+    assert rule.observe is not None
+    found = rule.observe(event(a=value), 0)
     assert (found, type(found)) == (expected, type(expected))

@@ -19,8 +19,11 @@ def test_defaults() -> None:
         "tenant_id": "acme",
         "name": "n",
         "description": "",
+        "title": None,
+        "reason": None,
         "type": "pattern",
         "severity": "medium",
+        "severity_cases": (),
         "category": None,
         "mitre_tactics": (),
         "mitre_techniques": (),
@@ -31,6 +34,7 @@ def test_defaults() -> None:
         "enabled": True,
         "lateness_seconds": 600,
         "auto_resolve_after": 30 * 86_400,
+        "auto_resolve": None,
         "mode": "live",
         "timezone": "UTC",
         "runbook": None,
@@ -42,12 +46,13 @@ def test_defaults() -> None:
 
 
 def test_the_contracts_example() -> None:
-    """The rule that CONTRACT shows, but for what is not built yet (title)."""
+    """The rule that CONTRACT shows."""
     parsed = parse_rule(
         {
             "id": "excessive-failed-logins",
             "tenant_id": "acme",
             "name": "Excessive Failed Logins",
+            "title": "{{ rule.name }}",
             "description": "…",
             "type": "threshold",
             "condition": {
@@ -198,6 +203,6 @@ def test_shields_conditions_beside_and_within_are_the_same() -> None:
 
 def test_compiling_says_whose_and_which() -> None:
     ready = compiled({"a": 1}, id="x", tenant_id="*", revision=7)
-    assert (ready.owner, ready.id, ready.revision, ready.distinct) == ("*", "x", 7, None)
+    assert (ready.owner, ready.id, ready.revision, ready.observe) == ("*", "x", 7, None)
     assert isinstance(ready.rule, Rule)
     assert len(ready.counting_hash) == 8

@@ -170,10 +170,10 @@ def _parts(text: SigmaString, item: SigmaDetectionItem) -> list[str | SpecialCha
 
 
 def _regex(value: SigmaRegularExpression, item: SigmaDetectionItem) -> dict[str, Any]:
-    if any(not isinstance(part, str) for part in value.regexp.s):
+    if any(isinstance(part, Placeholder) for part in value.regexp.s):
         raise NotCarriedError(f"{item.field}: a placeholder in a regular expression")
     flags = "".join(sorted(letter for flag, letter in _FLAGS.items() if flag in value.flags))
-    pattern = "".join(str(part) for part in value.regexp.s)
+    pattern = value.regexp.original
     fold = _FOLD if SigmaRegularExpressionFlag.IGNORECASE in value.flags else {}
     return {"regex": f"(?{flags}){pattern}" if flags else pattern, **fold}
 
