@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram
 # route
 RECORDS = Counter("streamproc_events_total", "Source records decoded and matched, or buried", ["topic"])
 DEAD_LETTERS = Counter("streamproc_dead_letters_total", "Records sent to dead-letters", ["reason"])
+SKIPPED = Counter("streamproc_records_skipped_total", "Native records that are right and no events", ["topic"])
 MATCHED = Counter("streamproc_hits_total", "Hits sent to detect: one per matching rule and group")
 NO_GROUP = Counter("streamproc_hits_without_group_total", "Matches dropped because a group value was absent")
 ROUTE_SECONDS = Histogram(

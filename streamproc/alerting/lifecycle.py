@@ -60,6 +60,13 @@ def triggered(episode: Episode, arrival: int, late: bool) -> None:
     episode.pending = True
 
 
+def grew(episode: Episode, arrival: int) -> None:
+    """What an open episode counts went up without a trigger: neither the revision nor the quiet time changes."""
+    episode.updated = max(episode.updated, arrival)
+    episode.event_type = "alert.updated"
+    episode.pending = True
+
+
 def is_open(episode: Episode | None) -> bool:
     """Whether a further trigger belongs to this episode."""
     return episode is not None and episode.status != RESOLVED

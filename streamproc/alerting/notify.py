@@ -86,7 +86,7 @@ class _Case:
 
     def hushed(self) -> Reason | None:
         """Why nobody may be told of a trigger, whatever the cooldown."""
-        if self.alert.get("backfill"):
+        if self.alert.get("backfill") and not self.alert.get("backfill_notify"):
             return Reason.BACKFILL
         if self.rule is None:
             return Reason.RULE_GONE

@@ -4,9 +4,10 @@ Time is what the events say. An event arrives at its own time; in order of deliv
 stream time never goes back. Between two events every instant at which something is due is visited, in order, so
 that what happens does not depend on how many events are worked on at once.
 
-After the last event time runs on until everything that is held back or counted has been told: `SETTLE_MS` for
-rules that fire on events. What only more quiet would do (auto-resolve after 30 days) is not played: a log's end is
-not the end of the world that it was taken from.
+After the last event time runs on: by `SETTLE_MS`, until all that rules found on events has been told; and then, for
+the keys that wait for it alone, until every deadline of an absence and every instant of a schedule that events belong
+to is settled, however far off. What only more quiet would do (auto-resolve after 30 days) is not played: a log's end is
+not the end of the world that it was taken from. Nor does one rule's far-off instant make another's alert resolve.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import orjson
 
 from streamproc.alerting.lifecycle import UPDATE_INTERVAL_MS
-from streamproc.backtest.store import MemoryStore
+from streamproc.backtest.store import MemoryStore, ReplayStore
 from streamproc.engine.frame import RuleRef, Tick, frames
 from streamproc.engine.match import Matcher
 from streamproc.engine.partition import PartitionEngine
@@ -31,6 +32,7 @@ BATCH_MS = UPDATE_INTERVAL_MS
 """Hits of less than so much arrival make a batch: nothing that one of them makes due is due before its end."""
 BATCH_HITS = 10_000
 SETTLE_MS = UPDATE_INTERVAL_MS
+END_OF_TIME = 1 << 62
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ def backtest(rules: RuleIndex, events: Iterable[Event], *, by_time: bool = False
     found = _matched(matcher, events, result, by_time)
     for place, hits in enumerate(sorted(found, key=_arrival) if by_time else found):
         # places say what has been applied, so that they follow the order of the replay
-        replay.arrive([_placed(hit, place * EVENTS_PER_RECORD) for hit in hits])
+        replay.arrive([placed(hit, place * EVENTS_PER_RECORD) for hit in hits])
     if result.last is not None:
         replay.settle(result.last)
     result.ungrouped = matcher.no_group
@@ -93,7 +95,8 @@ def _matched(matcher: Matcher, events: Iterable[Event], result: Result, by_time:
             yield hits
 
 
-def _placed(hit: Hit, place: int) -> Hit:
+def placed(hit: Hit, place: int) -> Hit:
+    """The hit, or the tally of one event, at another place."""
     tally = hit[6] == "" and type(hit[7]) is list
     return (*hit[:5], place, hit[6], [place, hit[7][1]] if tally else hit[7], hit[8])
 
@@ -105,10 +108,12 @@ def _arrival(hits: Sequence[Hit]) -> int:
 class Replay:
     """Drives one engine through hits that come in order of arrival. Alerts go into `result`."""
 
-    def __init__(self, rules: RuleIndex, result: Result, ref: Callable[[int], RuleRef]) -> None:
+    def __init__(
+        self, rules: RuleIndex, result: Result, ref: Callable[[int], RuleRef], store: ReplayStore | None = None
+    ) -> None:
         self._result = result
         self._ref = ref
-        self._store = MemoryStore()
+        self._store: ReplayStore = MemoryStore() if store is None else store
         self._engine = PartitionEngine(self._store, rules, [SOURCE], cache_keys=100_000)
         self._batch: list[Hit] = []
         self._records: dict[str, bytes] = {}
@@ -118,13 +123,21 @@ class Replay:
         arrival = hits[0][4]
         self._advance(arrival - 1)
         if len(self._batch) >= BATCH_HITS:
-            self._flush()
+            self.flush()
         self._batch += hits
+
+    def run_on(self, now: int) -> None:
+        """Let time run on to `now`, and no further: what is due by then happens."""
+        self._advance(now)
+        self.flush()
 
     def settle(self, last: int) -> None:
         """Let time run on past `last`, the latest arrival of all events, and complete the result."""
         self._advance(last + SETTLE_MS)
-        self._flush()
+        self.flush()
+        if self._engine.timed:
+            self._engine.ending = True
+            self._advance(END_OF_TIME)
         self._result.alerts = {id: orjson.loads(record) for id, record in self._records.items()}
         counts = self._engine.counts
         self._result.triggers, self._result.late = counts.triggers, counts.late
@@ -133,16 +146,17 @@ class Replay:
     def _advance(self, now: int) -> None:
         """Visit each instant up to `now` at which something is due. What arrived at one comes before it."""
         if self._batch and now >= self._batch[0][4] + BATCH_MS:
-            self._flush()
+            self.flush()
         while (due := self._store.next_due()) <= now:
-            self._flush()
+            self.flush()
             self._engine.apply(Tick({SOURCE: int(due)}))
             self._write()
             while self._store.next_due() <= due:  # more than a sweep takes, or due at once
                 self._engine.sweep()
                 self._write()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Apply what has arrived and write what it made."""
         if self._batch:
             for _, frame in frames(SOURCE, 0, self._batch, self._ref, 1):
                 self._engine.apply(frame)

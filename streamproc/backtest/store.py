@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import heapq
+from typing import Protocol
 
 from streamproc.engine.changes import Changes
 
 Timer = tuple[int, bytes]
+
+
+class ReplayStore(Protocol):
+    """`engine.changes.Store`, and what a replay asks beside."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value stored under `key`."""
+
+    def due(self, until: int, limit: int) -> list[Timer]:
+        """Up to `limit` index entries with time <= `until`, earliest first."""
+
+    def next_due(self) -> float:
+        """The time of the earliest entry, infinite when there is none."""
+
+    def write(self, changes: Changes) -> None:
+        """Make a batch's changes."""
 
 
 class MemoryStore:

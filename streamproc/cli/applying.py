@@ -14,6 +14,7 @@ from streamproc.config.changes import UNPRUNED, Action, Change, DocumentsError, 
 from streamproc.config.documents import read_documents
 from streamproc.config.keyring import load_keyring
 from streamproc.config.kinds import KINDS
+from streamproc.config.quota import check_quota
 from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.model.times import iso
 from streamproc.settings import Settings, load_settings
@@ -78,7 +79,7 @@ async def _plan(
     if prune and not wanted:
         raise InputError("--prune: the files have no document, so it is not known what to compare with")
     snapshot = await read_snapshot(settings)
-    return plan(
+    changes = plan(
         snapshot,
         wanted,
         keyring,
@@ -87,6 +88,8 @@ async def _plan(
         prune=prune,
         kinds=set(only) - UNPRUNED,
     )
+    check_quota(snapshot, changes)
+    return changes
 
 
 def print_changes(changes: Sequence[Change], as_json: bool, planned: bool = False) -> None:

@@ -51,6 +51,8 @@ class Tally:
 
     sent: int = 0
     refused: int = 0
+    skipped: int = 0
+    """Records that are no events, as their format has some."""
     tenants: set[str] = field(default_factory=set)
 
     def refuse(self, where: str, message: str) -> None:

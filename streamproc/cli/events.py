@@ -111,11 +111,14 @@ class _Wrap:
         self._format = [] if format == topic_format else [(FORMAT_HEADER, format.encode())]
         self._owner = [] if tenant is None else [(TENANT_HEADER, tenant.encode())]
 
-    def message(self, value: bytes, line: int, where: str, due_s: float | None) -> Message:
-        """The Kafka record; EventError when it is checked and is no event."""
+    def message(self, value: bytes, line: int, where: str, due_s: float | None) -> Message | None:
+        """The Kafka record, None for one that holds no event; EventError when it is checked and cannot be read."""
         if not self._validate:
             return Message(where, value, self._tenant, [*self._format, *self._owner], due_s)
-        event = self._decoder.decode(value, 0, line, time.time_ns() // 1_000_000)[0]
+        events = self._decoder.decode(value, 0, line, time.time_ns() // 1_000_000)
+        if not events:
+            return None
+        event = events[0]
         # an event that names its tenant needs no header, and is cheaper to decode without
         owner = [] if not self._native and event.raw is value else self._owner
         return Message(where, value, event.tenant, [*self._format, *owner], due_s)
@@ -134,6 +137,9 @@ def _messages(
                         message = wrap.message(value, line, where, None if rate is None else number / rate)
                     except EventError as error:
                         tally.refuse(where, error.message)
+                        continue
+                    if message is None:
+                        tally.skipped += 1
                         continue
                     number += 1
                     if number % 64 == 0:
@@ -201,6 +207,8 @@ def _finish(topic: str, tally: Tally) -> None:
     console.print(
         f"{_plural(tally.sent, 'event')} sent to {topic} ({_plural(len(tally.tenants), 'tenant')}), all acknowledged"
     )
+    if tally.skipped:
+        console.print(f"{_plural(tally.skipped, 'record')} of this format that are no events left out")
     if tally.refused:
         console.print(f"{_plural(tally.refused, 'bad record')} left out")
         raise typer.Exit(BAD_INPUT)

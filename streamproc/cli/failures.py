@@ -5,6 +5,7 @@ from __future__ import annotations
 from streamproc.config.changes import DocumentsError
 from streamproc.config.documents import DocumentFileError
 from streamproc.config.keyring import SealError
+from streamproc.config.quota import QuotaError
 from streamproc.config.record import RecordError
 from streamproc.kafka.admin import AdminError
 from streamproc.kafka.client import BrokerUnavailableError
@@ -26,6 +27,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (SettingsError, BAD_INPUT),
     (DocumentFileError, BAD_INPUT),
     (DocumentsError, BAD_INPUT),
+    (QuotaError, BAD_INPUT),
     (RecordError, BAD_INPUT),
     (SealError, BAD_INPUT),
     (TopicMismatchError, BAD_INPUT),

@@ -11,8 +11,10 @@ from streamproc.cli.applying import apply_documents, print_changes
 from streamproc.cli.failures import FINDINGS
 from streamproc.cli.lint_report import report
 from streamproc.cli.output import print_rows
+from streamproc.cli.rule_tests import test
 from streamproc.cli.session import ask, read_snapshot
 from streamproc.cli.sigma import import_sigma
+from streamproc.cli.templates import templates
 from streamproc.config.changes import DocumentsError, check_documents
 from streamproc.config.documents import read_documents
 from streamproc.config.keyring import load_keyring
@@ -85,6 +87,8 @@ def list_(
     print_rows(("tenant_id", "id", "name", "type", "severity", "revision", "status", "problem"), rows, as_json)
 
 
+app.command()(test)
+app.command()(templates)
 app.command(name="import-sigma")(import_sigma)
 
 

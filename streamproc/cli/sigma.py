@@ -30,6 +30,9 @@ def import_sigma(
     tenant: str | None = typer.Option(
         None, "--tenant", "-t", help="Tenant to write into the rules; without it, it is said when they are applied."
     ),
+    source: str | None = typer.Option(
+        None, "--source", help="What the events have as `source`, for log sources that streamproc does not map itself."
+    ),
     link: str = typer.Option(SIGMAHQ, "--link", help="Where the rules are from, kept in each rule's metadata."),
     license: str | None = typer.Option(
         None, "--license", help="Of rules that do not name theirs; default: the Detection Rule License of SigmaHQ."
@@ -51,7 +54,7 @@ def import_sigma(
             raise InputError(str(error)) from None
     origin = Origin(link) if license is None else Origin(link, license)
     unread: list[Refused] = []
-    report = import_documents(list(_documents(paths, unread)), tenant=tenant, origin=origin)
+    report = import_documents(list(_documents(paths, unread)), tenant=tenant, source=source, origin=origin)
     report.refused[:0] = unread
     if not report.imported and not report.refused:
         raise InputError(f"{', '.join(map(str, paths))}: there is no Sigma rule")

@@ -20,6 +20,8 @@ import yaml
 STANDARD_INPUT = "-"
 SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".ndjson")
 _MAX_DEPTH = 32
+_MAX_PARTS = 400_000
+"""Of one document. YAML's anchors make any number of parts out of a few lines."""
 
 
 class DocumentFileError(ValueError):
@@ -119,6 +121,8 @@ def _yaml(text: str, source: str) -> Iterator[Document]:
 def _note_lines(node: yaml.Node, path: str, lines: dict[str, int], depth: int) -> None:
     if depth > _MAX_DEPTH:
         return
+    if len(lines) > _MAX_PARTS:
+        raise yaml.constructor.ConstructorError(None, None, f"has more than {_MAX_PARTS} parts", node.start_mark)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             below = f"{path}.{key.value}" if path else str(key.value)

@@ -12,6 +12,7 @@ from typing import Any
 
 from streamproc.model.channel import parse_channel, parse_webhook
 from streamproc.model.document import DocumentError, Problem
+from streamproc.model.plan import DEFAULT_ID, parse_plan
 from streamproc.rules import compile_rule, parse_rule
 
 MAX_NAME = 128
@@ -57,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("policy", _plain),
         Kind("silence", _plain),
         Kind("list", _list),
-        Kind("plan", _plain),
+        Kind("plan", parse_plan),
         Kind("key", _plain),
     )
 }
@@ -68,7 +69,8 @@ def identify(
 ) -> tuple[str, str, str, dict[str, Any]]:
     """(kind, tenant, id, spec) of a document as written; `kind` and `tenant` are for those that do not say.
 
-    A rule without an id has the one that `parse_rule` derives, the same each time. Raises DocumentError.
+    A rule without an id has the one that `parse_rule` derives, the same each time; a plan without one
+    is `plan`. Raises DocumentError.
     """
     spec = dict(content)
     kind = _taken(spec, ("kind",), kind, "say what it is, one of " + ", ".join(KINDS))
@@ -79,6 +81,8 @@ def identify(
     if kind == "rule" and spec.get("id") is None:
         spec.pop("id", None)
         made = parse_rule({**spec, "tenant_id": tenant}).id
+    elif kind == "plan":
+        made = DEFAULT_ID
     return kind, tenant, _taken(spec, ("id",), made, "each document has one"), spec
 
 

@@ -13,14 +13,18 @@ from typing import Any
 
 from streamproc.config.keyring import Keyring, SealError
 from streamproc.config.record import ConfigRecord
-from streamproc.model import channel
+from streamproc.model import channel, rule_recipients
 from streamproc.model.document import snake
 
 SEALED = "$sealed"
 HIDDEN = "(sealed)"
 """What people are shown in place of a secret."""
 
-SECRETS: Mapping[str, frozenset[str]] = {**channel.SECRET_FIELDS, "key": frozenset({"secret", "token"})}
+SECRETS: Mapping[str, frozenset[str]] = {
+    **channel.SECRET_FIELDS,
+    "rule": rule_recipients.SECRET_FIELDS,
+    "key": frozenset({"secret", "token"}),
+}
 """Per kind the fields, at the top of a document, below which every value is secret."""
 
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")

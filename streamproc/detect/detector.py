@@ -12,6 +12,8 @@ class Fired(NamedTuple):
 
     t: int
     at: int
+    over: int | None = None
+    """The stream time from which on it holds no more, where that is known already: its alert is resolved then."""
 
 
 class Cause(NamedTuple):

@@ -7,33 +7,17 @@ those within 2 W + L of its newest event; and the one of its latest trigger, whi
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from streamproc.detect.detector import NEVER, EventDetector
+from streamproc.detect.local_time import offset_ms
 from streamproc.detect.rolling import KEPT_SAMPLES, MAX_EVENT_IDS, MAX_SAMPLE_BYTES, SET_FROM, counted_reason
 from streamproc.detect.verdict import COUNTED, DUPLICATE, LATE
 from streamproc.model.hit import DistinctValue
 from streamproc.model.times import iso
 
-_QUARTER_MS = 15 * 60 * 1000
 _BACKWARD_MS = 3 * 3600 * 1000
 """No zone has set its clocks back by more at once since 1970; a window may be longer by so much."""
-_CYCLE = timedelta(days=146_097)
-"""400 years, after which the calendar repeats."""
-
-
-@lru_cache(maxsize=65_536)
-def _offset_ms(zone: str, quarter: int) -> int:
-    """A zone's distance from UTC in a quarter of an hour; zones change theirs only at such marks."""
-    moment = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, UTC)
-    try:
-        offset = moment.astimezone(ZoneInfo(zone)).utcoffset()
-    except OverflowError:  # the last hours of the year 9999 lie in the year 10000 east of Greenwich
-        offset = (moment - _CYCLE).astimezone(ZoneInfo(zone)).utcoffset()
-    return 0 if offset is None else int(offset.total_seconds() * 1000)
 
 
 class Bucket:
@@ -88,7 +72,7 @@ class FixedThreshold(EventDetector):
             state.newest = t
         elif t < state.newest - self.late_ms:
             return LATE
-        local = t if self.utc else t + _offset_ms(self.zone, t // _QUARTER_MS)
+        local = t if self.utc else t + offset_ms(self.zone, t)
         bucket = self._bucket(state, local - local % self.window_ms, t)
         seen = bucket.seen
         if seen is None:
@@ -150,7 +134,7 @@ class FixedThreshold(EventDetector):
         """When the bucket that triggered ends."""
         for bucket in state.buckets:
             if bucket.start == state.fired:
-                local = bucket.last + (0 if self.utc else _offset_ms(self.zone, bucket.last // _QUARTER_MS))
+                local = bucket.last + (0 if self.utc else offset_ms(self.zone, bucket.last))
                 return bucket.last + self.window_ms - local % self.window_ms
         return NEVER
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from streamproc.detect.detector import EventDetector
+from streamproc.detect.recent import remember_ms, seen_before
 from streamproc.detect.verdict import DUPLICATE
 from streamproc.model.hit import DistinctValue
 from streamproc.model.times import iso
-
-REMEMBER_MS = 15 * 60 * 1000
-MAX_REMEMBERED = 4096
 
 
 class Recent:
@@ -37,23 +35,15 @@ class Pattern(EventDetector):
 
     def __init__(self, lateness_ms: int) -> None:
         self.lateness_ms = lateness_ms
-        self.remember_ms = max(lateness_ms, REMEMBER_MS)
+        self.remember_ms = remember_ms(lateness_ms)
         self.horizon_ms = self.remember_ms
 
     def new(self) -> Recent:
         return Recent()
 
     def apply(self, state: Recent, t: int, arrival: int, event_id: str, value: DistinctValue, raw: bytes) -> int:
-        ids = state.ids
-        if event_id in ids:
+        if seen_before(state.ids, event_id, arrival, self.remember_ms):
             return DUPLICATE
-        ids[event_id] = arrival
-        oldest = arrival - self.remember_ms
-        while True:
-            first = next(iter(ids))
-            if ids[first] >= oldest and len(ids) <= MAX_REMEMBERED:
-                break
-            del ids[first]
         state.late = t < state.newest - self.lateness_ms
         if t > state.newest:
             state.newest = t

@@ -52,6 +52,7 @@ class Counts:
     duplicate: int = 0
     replayed: int = 0
     outdated: int = 0
+    insufficient_history: int = 0
     triggers: int = 0
     opened: int = 0
     unknown_command: int = 0

@@ -1,4 +1,4 @@
-"""What travels on the `signals` topic: frames of hits, commands and ticks, each one record.
+"""What travels on the `signals` topic: frames of hits, commands, ticks and seeds, each one record.
 
 A record's value is a kind byte and a version byte, then msgpack. All signals of a partition are applied in the
 order of the log, so a tick that follows a frame tells a time at which that frame had been sent.
@@ -17,7 +17,7 @@ from streamproc.model.command import Action, Command
 from streamproc.model.hit import Hit
 
 VERSION = 1
-_FRAME, _COMMAND, _TICK = b"h", b"c", b"t"
+_FRAME, _COMMAND, _TICK, _SEED = b"h", b"c", b"t", b"s"
 SPLIT_BYTES = 512 * 1024
 """A frame is closed once its documents exceed this."""
 
@@ -57,7 +57,30 @@ class Tick:
     times: dict[str, int]
 
 
-Signal = Frame | Command | Tick
+class PastAlert(NamedTuple):
+    """An alert that a backfill found: its whole record, and when it was resolved (ms)."""
+
+    alert_id: str
+    resolved_at: int
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """What a backfill learnt of one key: its window as the detector encodes it, and alerts of the past.
+
+    `ref` says the rule that it was learnt with; a key learns nothing from a rule that counts something else by now.
+    """
+
+    ref: RuleRef
+    fingerprint: bytes
+    group: tuple[Any, ...]
+    touched: int
+    window: Any = None
+    alerts: Sequence[PastAlert] = ()
+
+
+Signal = Frame | Command | Tick | Seed
 
 
 def frames(
@@ -117,6 +140,20 @@ def pack_tick(times: dict[str, int]) -> bytes:
     return b"t\x01" + ormsgpack.packb(times)
 
 
+def pack_seed(seed: Seed) -> bytes:
+    """The bytes of a seed."""
+    return b"s\x01" + ormsgpack.packb(
+        [
+            list(seed.ref),
+            seed.fingerprint,
+            seed.group,
+            seed.touched,
+            seed.window,
+            [list(alert) for alert in seed.alerts],
+        ]
+    )
+
+
 def unpack(value: bytes | None) -> Signal:
     """Any signal from its bytes. Raises SignalError, and nothing else.
 
@@ -139,6 +176,10 @@ def unpack(value: bytes | None) -> Signal:
             _check(body, _COMMAND_TYPES)
             id_, alert, fp, action, by, at, revision, note, resolution = body
             return Command(id_, alert, fp, Action(action), by, at, revision, note, resolution)
+        if kind == _SEED:
+            ref, fp, group, touched, window, alerts = body
+            _check((fp, group, touched, alerts), _SEED_TYPES)
+            return Seed(_ref(*ref), fp, tuple(group), touched, window, [PastAlert(*alert) for alert in alerts])
     except (ValueError, TypeError, AttributeError) as error:
         raise SignalError(f"a signal of kind {kind!r} that cannot be read: {error}") from error
     raise SignalError(f"a signal of unknown kind {kind!r}")
@@ -148,6 +189,7 @@ _NONE = type(None)
 _TEXT, _MAYBE_TEXT, _NUMBER = (str,), (str, _NONE), (int,)
 _FRAME_TYPES = (_TEXT, _NUMBER, (list,), (list,))
 _REF_TYPES = (_TEXT, _TEXT, _NUMBER, (bytes,), _TEXT)
+_SEED_TYPES = ((bytes,), (list,), _NUMBER, (list,))
 _TIME_TYPES = (_TEXT, _NUMBER)
 _COMMAND_TYPES = (
     _TEXT,

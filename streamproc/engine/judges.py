@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from streamproc.alerting.episode import head_of
@@ -45,6 +46,11 @@ class Judges:
             self.rules = rules
             self._by_rule.clear()
             self._by_ref.clear()
+
+    @property
+    def used(self) -> Iterable[Judge]:
+        """Those that were asked for since the ruleset came."""
+        return self._by_rule.values()
 
     def of(self, state: KeyState) -> Judge | None:
         """The judge of a key; None when its rule is not there. It may be disabled."""

@@ -14,11 +14,11 @@ import orjson
 from streamproc.alerting import lifecycle
 from streamproc.alerting.episode import Episode
 from streamproc.detect.detector import Cause, Detector
-from streamproc.detect.verdict import CLEARED, DUPLICATE, LATE
+from streamproc.detect.verdict import CLEARED, DUPLICATE, GREW, INSUFFICIENT, LATE
 from streamproc.engine import state as codec
 from streamproc.engine import timers
 from streamproc.engine.changes import KEY, RETIRED, AlertRecord, Changes, Counts, Store
-from streamproc.engine.frame import Frame, Signal, Tick
+from streamproc.engine.frame import Frame, Seed, Signal, Tick
 from streamproc.engine.judges import Judge, Judges
 from streamproc.engine.state import NEVER, KeyState
 from streamproc.engine.timers import DAY_MS
@@ -61,6 +61,9 @@ class PartitionEngine:
         """Stream time in ms; -1 until every source partition has reported."""
         self.more_due = False
         """True when a sweep stopped at its limit and `sweep` should be called again."""
+        self.ending = False
+        """True at the end of a log: time goes on only for what makes keys trigger. No alert is resolved because of
+        it, and no key forgotten."""
 
     def use(self, rules: RuleIndex) -> None:
         """Judge by another ruleset from the next signal on."""
@@ -72,8 +75,15 @@ class PartitionEngine:
             self._frame(signal)
         elif isinstance(signal, Tick):
             self._tick(signal)
+        elif isinstance(signal, Seed):
+            self._seed(signal)
         else:
             self._command(signal)
+
+    @property
+    def timed(self) -> bool:
+        """Whether time alone could make a key of those seen trigger."""
+        return any(judge.detector.timed for judge in self._judges.used)
 
     # hits
 
@@ -125,13 +135,19 @@ class PartitionEngine:
         for place, t in zip(counted[::2], counted[1::2], strict=True):
             if place > seen:
                 buckets.setdefault(detector.bucket_of(t), []).append(t)
+        last = detector.bucket_of(counted[-1])  # `raw` is an event of that one
         for bucket in sorted(buckets):
             times = buckets[bucket]
-            verdict = detector.apply(state.window, max(times), arrival, "", len(times), raw)
+            sample = raw if bucket == last else b""
+            verdict = detector.apply(state.window, max(times), arrival, "", len(times), sample)
             if verdict > 0:
-                self._trigger(state, judge, max(times), arrival, "", raw)
+                self._trigger(state, judge, max(times), arrival, "", sample)
             elif verdict == LATE:
                 self.counts.late += len(times)
+            elif verdict == GREW:
+                self._grew(state, arrival)
+            elif verdict == INSUFFICIENT:
+                self.counts.insufficient_history += len(times)
 
     def _window(self, state: KeyState, rule: CompiledRule, detector: Detector) -> None:
         """Bring a loaded key's window to life; a rule that counts something else starts a new one."""
@@ -175,6 +191,37 @@ class PartitionEngine:
             self._emit(state, episode, arrival)
         elif arrival >= lifecycle.due_at(episode):
             self._ready[state.fingerprint] = state
+
+    def _grew(self, state: KeyState, arrival: int) -> None:
+        """An open alert counts more than it told: its record is sent anew, of the same revision, once a second."""
+        episode = state.episode
+        if episode is not None and lifecycle.is_open(episode):
+            lifecycle.grew(episode, arrival)
+            if arrival >= lifecycle.due_at(episode):
+                self._ready[state.fingerprint] = state
+
+    # what a backfill learnt
+
+    def _seed(self, seed: Seed) -> None:
+        """Take in what was learnt of a key, and tell of its past alerts; any number of times."""
+        for alert_id, resolved_at, record in seed.alerts:
+            self._changes.alerts.append(AlertRecord(alert_id, seed.ref.tenant, record))
+            self._retire_at(alert_id, seed.ref.tenant, resolved_at + self._retention_ms)
+        judge = self._judges.meant(seed.ref)
+        if judge is None or seed.window is None:
+            self.counts.outdated += judge is None
+            return
+        rule, detector, fp = judge.rule, judge.detector, seed.fingerprint
+        state = self._young.get(fp) or self._load(fp)
+        if state is None:
+            state = KeyState(fp, seed.ref.tenant, rule.owner, rule.id, rule.counting_hash, seed.group)
+            state.window = detector.new()
+            self._remember(state)
+        elif state.window is None or not judge.counts(state):
+            self._window(state, rule, detector)
+        detector.merge(state.window, detector.decode(seed.window))
+        state.touched = max(state.touched, seed.touched)
+        self._dirty[fp] = state
 
     # commands
 
@@ -236,12 +283,14 @@ class PartitionEngine:
             if episode.pending and self.now >= lifecycle.due_at(episode):
                 self._refresh(state, episode)
                 self._emit(state, episode, self.now)
+            if self.ending:
+                return
             quiet_ms = None if judge is None else judge.quiet_ms
             if quiet_ms is not None and self.now >= episode.last_triggered + quiet_ms:
                 self._resolve_quiet(state, episode, quiet_ms)
             elif self.now >= (clear_at := timers.clear_at(state, judge)):
                 self._clear(state, max(clear_at, episode.last_triggered))
-        elif self.now >= timers.expiry(state, judge, self.now):
+        elif not self.ending and self.now >= timers.expiry(state, judge, self.now):
             self.counts.expired += 1
             self._forget(state)
 
@@ -250,6 +299,8 @@ class PartitionEngine:
         if judge.detector.timed and judge.rule.rule.enabled:
             while (fired := judge.detector.settle(state.window, self.now)) is not None:
                 self._trigger(state, judge, fired.t, fired.at, "", b"")
+                if fired.over is not None:
+                    self._clear(state, fired.over)
 
     def _waken(self, state: KeyState, judge: Judge) -> None:
         if state.window is None:
@@ -295,9 +346,11 @@ class PartitionEngine:
 
     def _retire(self, episode: Episode) -> None:
         """A resolved alert leaves the compacted topic after the retention."""
-        key = RETIRED + episode.id.encode()
-        when = (episode.resolved_at or 0) + self._retention_ms
-        self._changes.puts[key] = codec.retired(when, episode.tenant)
+        self._retire_at(episode.id, episode.tenant, (episode.resolved_at or 0) + self._retention_ms)
+
+    def _retire_at(self, alert_id: str, tenant: str, when: int) -> None:
+        key = RETIRED + alert_id.encode()
+        self._changes.puts[key] = codec.retired(when, tenant)
         self._changes.timers.append((when, key))
 
     def _tombstone(self, key: bytes, timer: int) -> None:
@@ -338,14 +391,15 @@ class PartitionEngine:
             episode = state.episode
             if episode is not None:
                 self._refresh(state, episode)
-                self._emit(state, episode, episode.last_triggered)
+                self._emit(state, episode, episode.updated)
         self._ready.clear()
         changes = self._changes
         puts, entries = changes.puts, changes.timers
         judge_of, now = self._judges.of, self.now
+        next_timer = timers.last_timer if self.ending else timers.next_timer
         for fp, state in self._dirty.items():
             judge = judge_of(state)
-            when = timers.next_timer(state, judge, now)
+            when = next_timer(state, judge, now)
             if when < state.timer:
                 state.timer = when
                 entries.append((when, KEY + fp))

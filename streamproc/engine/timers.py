@@ -15,6 +15,15 @@ def next_timer(state: KeyState, judge: Judge | None, now: int) -> int:
     return min(_due(state, judge, now), _of_episode(state, judge, now))
 
 
+def last_timer(state: KeyState, judge: Judge | None, now: int) -> int:
+    """The same, for triggers by time alone and what is held back of them: see `PartitionEngine.ending`."""
+    when = NEVER
+    if judge is not None and judge.rule.rule.enabled:
+        when = _due(state, judge, now)
+    episode = state.episode
+    return min(when, lifecycle.due_at(episode)) if episode is not None and episode.pending else when
+
+
 def expiry(state: KeyState, judge: Judge | None, now: int) -> int:
     """When a key without an open alert may go: an hour after it can no longer matter."""
     if judge is None:

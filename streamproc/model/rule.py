@@ -12,6 +12,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from streamproc.model.condition import Filter
+from streamproc.model.rule_recipients import RuleRecipients
 from streamproc.model.spans import milliseconds_of
 
 EVERY_TENANT = "*"
@@ -133,7 +134,7 @@ class SeverityCase:
     severity: Severity
 
 
-class Rule(BaseModel):
+class Rule(RuleRecipients, BaseModel):
     """`condition` is one of `model.condition`'s, made by the parser of the rule's type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -21,3 +21,11 @@ def iso_or_none(ms: int | None) -> str | None:
 def span(ms: int) -> str:
     """A length of time for people: `300 s`, `1.5 s`."""
     return f"{ms // 1000} s" if ms % 1000 == 0 else f"{ms / 1000:g} s"
+
+
+def long_span(ms: int) -> str:
+    """A length of time for people, in the largest unit that makes it a whole number: `90 d`, `1 h`, `15 min`, `90 s`."""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
+        if ms and ms % size == 0:
+            return f"{ms // size} {unit}"
+    return span(ms)

@@ -1,7 +1,8 @@
 """Which rules could match an event, found by dictionary look-ups and not by trying them.
 
 Per tenant: by the literal `action` (one or several), by a prefix or suffix of it (`data.*`, `*.delete`), else by
-another literal field; only what has no such handle is always tried.
+another field that must have one of some values, with or without case, else by a field of the original record that
+must be there, because records of one source lack the fields of another; only what has no such handle is always tried.
 """
 
 from __future__ import annotations
@@ -9,16 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from streamproc.model.condition import AllOf, Filter, Op, Path, Test
+from streamproc.model.condition import AllOf, AnyOf, Filter, Op, Path, Test
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.rules.compile import CompiledRule
 from streamproc.rules.fields import getter
+from streamproc.rules.operators import NEGATED
 
 Document = dict[str, Any]
 Rules = tuple[CompiledRule, ...]
-Table = dict[str, list[CompiledRule]]
+Table = dict[Any, list[CompiledRule]]
+Handle = tuple[Path, bool]
+"""A field, and whether its text is looked up case-folded."""
+Handles = dict[Handle, frozenset[Any]]
+"""What a filter needs: of each field one of these values, or it cannot hold."""
 
 _ACTION: Path = ("action",)
+_RAW = "raw"
+_SCALARS = (str, int, float, bool)
 MAX_REMEMBERED = 1000
 """Actions per tenant for which it is remembered which prefixes and suffixes they have."""
 
@@ -26,7 +34,10 @@ MAX_REMEMBERED = 1000
 class TenantIndex:
     """The rules of one owner. `candidates` answers a superset of those that match, each once."""
 
-    __slots__ = ("_affixes", "_by_action", "_by_field", "_order", "_otherwise", "_remembered", "by_id", "candidates")
+    __slots__ = (
+        *("_affixes", "_by_action", "_by_field", "_by_presence", "_order", "_otherwise", "_remembered"),
+        *("by_id", "candidates"),
+    )
 
     candidates: Callable[[Document], Rules]
     """Of an event's document, in the order of the rules."""
@@ -37,21 +48,34 @@ class TenantIndex:
         always: list[CompiledRule] = []
         by_action: Table = {}
         affixes: dict[tuple[int, bool], Table] = {}
-        fields: dict[Path, Table] = {}
+        known: dict[CompiledRule, Handles] = {}
+        presence: dict[Path, list[CompiledRule]] = {}
         for rule in self.by_id.values():
-            tests = required(rule.rule.condition.filter)
-            if not _by_action(rule, tests, by_action, affixes) and not _by_field(rule, tests, fields):
-                always.append(rule)
+            handles = handles_of(rule.rule.condition.filter)
+            if not _by_action(rule, handles, by_action, affixes):
+                needed = set() if handles else needed_of(rule.rule.condition.filter)
+                if handles:
+                    known[rule] = handles
+                elif needed:
+                    presence.setdefault(max(needed, key=lambda path: (len(path), path)), []).append(rule)
+                else:
+                    always.append(rule)
+        fields = _by_field(known)
         self._otherwise: Rules = tuple(always)
         self._by_action: dict[str, Rules] = {
             action: self._ordered([*always, *found]) for action, found in by_action.items()
         }
         self._affixes = [(length, at_start, table) for (length, at_start), table in affixes.items()]
-        self._by_field: list[tuple[Callable[[Document], Any], Table]] = [
-            (getter(path), values) for path, values in fields.items()
+        self._by_field: list[tuple[Callable[[Document], Any], bool, dict[Any, Rules]]] = [
+            (getter(path), fold, {value: self._ordered(found) for value, found in table.items()})
+            for (path, fold), table in fields.items()
+        ]
+        self._by_presence: list[tuple[Callable[[Document], Any], Rules]] = [
+            (getter(path), tuple(found)) for path, found in presence.items()
         ]
         self._remembered: dict[str, Rules] = {}
-        self.candidates = self._by_action_and_field if fields else self._for_action if affixes else self._exact()
+        by_more = fields or presence
+        self.candidates = self._by_action_and_field if by_more else self._for_action if affixes else self._exact()
 
     def _exact(self) -> Callable[[Document], Rules]:
         find, otherwise = self._by_action.get, self._otherwise
@@ -66,17 +90,44 @@ class TenantIndex:
 
     def _by_action_and_field(self, doc: Document) -> Rules:
         found = self._for_action(doc)
-        more: dict[CompiledRule, None] = {}
-        for get, values in self._by_field:
+        more: list[Rules] | None = None
+        for get, fold, values in self._by_field:
             value = get(doc)
+            if value is None:
+                continue
             if type(value) is str:
-                if value in values:
-                    more.update(dict.fromkeys(values[value]))
+                rules = values.get(value.casefold() if fold else value)
             elif type(value) is list:
-                for item in value:
-                    if type(item) is str and item in values:
-                        more.update(dict.fromkeys(values[item]))
-        return self._ordered([*found, *more]) if more else found
+                rules = self._of_elements(value, fold, values)
+            elif type(value) is dict:
+                continue
+            else:
+                rules = values.get(value)
+            if rules:
+                if more is None:
+                    more = [rules]
+                else:
+                    more.append(rules)
+        for get, rules in self._by_presence:
+            if get(doc) is not None:
+                if more is None:
+                    more = [rules]
+                else:
+                    more.append(rules)
+        if more is None:
+            return found
+        if len(more) == 1 and not found:
+            return more[0]
+        return self._ordered([*found, *(rule for rules in more for rule in rules)])
+
+    def _of_elements(self, items: list[Any], fold: bool, values: dict[Any, Rules]) -> Rules:
+        found: dict[CompiledRule, None] = {}
+        for item in items:
+            if type(item) is str:
+                found.update(dict.fromkeys(values.get(item.casefold() if fold else item, ())))
+            elif type(item) in _SCALARS:
+                found.update(dict.fromkeys(values.get(item, ())))
+        return tuple(found)
 
     def _with_affixes(self, action: str) -> Rules:
         rules = list(self._by_action.get(action, self._otherwise))
@@ -142,13 +193,57 @@ def required(tree: Filter) -> list[Test]:
     return []
 
 
-def _by_action(rule: CompiledRule, tests: list[Test], by_action: Table, affixes: dict[tuple[int, bool], Table]) -> bool:
+def handles_of(tree: Filter) -> Handles:
+    """The values of which an event must have one, by field; more may be needed for the filter to hold."""
+    match tree:
+        case Test():
+            values = literals(tree)
+            return {(tree.path, tree.ignore_case): values} if values else {}
+        case AllOf(parts):
+            found: Handles = {}
+            for part in parts:
+                for handle, values in handles_of(part).items():
+                    # of a list each test may find its own element, so that either is needed, not what both have
+                    if handle not in found or len(values) < len(found[handle]):
+                        found[handle] = values
+            return found
+        case AnyOf((first, *others)):
+            found = handles_of(first)
+            for part in others:
+                also = handles_of(part) if found else {}
+                found = {handle: values | also[handle] for handle, values in found.items() if handle in also}
+            return found
+        case _:
+            return {}
+
+
+def needed_of(tree: Filter) -> set[Path]:
+    """Fields of the original record that an event must have, or the filter cannot hold."""
+    match tree:
+        case Test():
+            absent = _holds_absent(tree)
+            return {tree.path} if not absent and tree.path[0] == _RAW and len(tree.path) > 1 else set()
+        case AllOf(parts):
+            return {path for part in parts for path in needed_of(part)}
+        case AnyOf((first, *others)):
+            return needed_of(first).intersection(*map(needed_of, others))
+        case _:
+            return set()
+
+
+def _holds_absent(test: Test) -> bool:
+    """Whether the test can hold for an event that lacks the field."""
+    return test.op in NEGATED or (test.op is Op.EXISTS and test.value is False)
+
+
+def _by_action(rule: CompiledRule, handles: Handles, by_action: Table, affixes: dict[tuple[int, bool], Table]) -> bool:
     """Whether a test of the action says which actions the rule can match; an exact one says most."""
-    of_action = [test for test in tests if test.path == _ACTION]
-    for texts in filter(None, map(literals, of_action)):
-        for text in texts:
-            by_action.setdefault(text, []).append(rule)
+    actions = handles.get((_ACTION, False))
+    if actions is not None:
+        for action in actions:
+            by_action.setdefault(action, []).append(rule)
         return True
+    of_action = [test for test in required(rule.rule.condition.filter) if test.path == _ACTION]
     for affix in filter(None, map(_affix, of_action)):
         text, at_start = affix
         affixes.setdefault((len(text), at_start), {}).setdefault(text, []).append(rule)
@@ -156,27 +251,33 @@ def _by_action(rule: CompiledRule, tests: list[Test], by_action: Table, affixes:
     return False
 
 
-def _by_field(rule: CompiledRule, tests: list[Test], fields: dict[Path, Table]) -> bool:
-    """Whether another field must have one of some texts."""
-    known = [(test.path, texts) for test in tests if (texts := literals(test))]
-    if not known:
-        return False
-    # The deepest path is the most telling: raw.requestParameters.x says more than outcome.
-    path, texts = max(known, key=lambda pair: len(pair[0]))
-    for text in texts:
-        fields.setdefault(path, {}).setdefault(text, []).append(rule)
-    return True
+def _by_field(known: Mapping[CompiledRule, Handles]) -> dict[Handle, Table]:
+    """Each rule at one of its handles: where rules name many different values, one event has few of them."""
+    values: dict[Handle, set[Any]] = {}
+    for handles in known.values():
+        for handle, own in handles.items():
+            values.setdefault(handle, set()).update(own)
+    fields: dict[Handle, Table] = {}
+    for rule, handles in known.items():
+        # of equals the deepest path is the most telling: raw.requestParameters.x says more than outcome
+        best = max(handles, key=lambda handle: (len(values[handle]), len(handle[0])))
+        table = fields.setdefault(best, {})
+        for value in handles[best]:
+            table.setdefault(value, []).append(rule)
+    return fields
 
 
-def literals(test: Test) -> frozenset[str] | None:
-    """The texts of which the field must have one; None when the test does not say."""
-    if test.ignore_case or test.path[0] == "event_time":
+def literals(test: Test) -> frozenset[Any] | None:
+    """The values of which the field must have one, text case-folded where the test does so; None: not known."""
+    if test.path[0] == "event_time":
         return None
-    if test.op is Op.EQ and type(test.value) is str:
-        return frozenset({test.value})
-    if test.op is Op.IN and isinstance(test.value, tuple) and all(type(v) is str for v in test.value):
-        return frozenset(test.value)
-    return None
+    if test.op is Op.EQ:
+        values = (test.value,)
+    elif test.op is Op.IN and isinstance(test.value, tuple):
+        values = test.value
+    else:
+        return None
+    return frozenset(v.casefold() if test.ignore_case and type(v) is str else v for v in values)
 
 
 def _affix(test: Test) -> tuple[str, bool] | None:

@@ -105,7 +105,8 @@ def _mistyped(rule: Rule) -> Iterator[tuple[Level, str, str]]:
 
 
 def _nobody_told(rule: Rule) -> Iterator[tuple[Level, str, str]]:
-    if rule.severity is Severity.CRITICAL and rule.mode == "live" and not rule.channels and not rule.webhook_ids:
+    told = rule.channels or rule.webhook_ids or rule.told_types
+    if rule.severity is Severity.CRITICAL and rule.mode == "live" and not told:
         yield Level.WARNING, "channels", "are none, and neither is there a webhook: of a critical alert nobody is told"
 
 

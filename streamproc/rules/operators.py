@@ -113,11 +113,18 @@ def _on_text(op: Op, value: str, fold: bool) -> Callable[[str], bool]:
             return (lambda v: folded in v.casefold()) if fold else (lambda v: value in v)
 
 
+_BETWEEN = "\ud800"
+"""Stands between texts that are searched as one; no text of an event or a rule has a lone surrogate in it."""
+
+
 def _anywhere(texts: Sequence[str], fold: bool) -> Check:
     """Whether the text form of a value, or the name of a field, has one of the texts in it, at any depth."""
     wanted = tuple({text.casefold() if fold else text: None for text in texts})
 
-    def has(text: str) -> bool:
+    def found(value: Any) -> bool:
+        if value is None:
+            return False
+        text = value if type(value) is str else _BETWEEN.join(_all_texts(value))
         if fold:
             text = text.casefold()
         for one in wanted:  # noqa: SIM110 - a loop is quicker than any() here
@@ -125,23 +132,22 @@ def _anywhere(texts: Sequence[str], fold: bool) -> Check:
                 return True
         return False
 
-    def found(value: Any) -> bool:
-        left = [value]
-        while left:
-            v = left.pop()
-            if type(v) is str:
-                if has(v):
-                    return True
-            elif type(v) is dict:
-                if any(map(has, v)):
-                    return True
-                left += v.values()
-            elif type(v) is list:
-                left += v
-            elif v is not None and has(as_text(v)):
-                return True
-        return False
+    return found
 
+
+def _all_texts(value: Any) -> list[str]:
+    found: list[str] = []
+    left = [value]
+    for v in left:  # which grows meanwhile
+        if type(v) is str:
+            found.append(v)
+        elif type(v) is dict:
+            found += v
+            left += v.values()
+        elif type(v) is list:
+            left += v
+        elif v is not None:
+            found.append(as_text(v))
     return found
 
 

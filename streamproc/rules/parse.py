@@ -159,7 +159,8 @@ class _Parser:
                     self._problems.add(self._spelled[name][0], str(error))
 
     def _clearing(self, condition: Any) -> None:
-        if self._value("auto_resolve") == "when_clear" and condition is not None and not hasattr(condition, "count"):
+        counts = hasattr(condition, "count") or hasattr(condition, "bucket_ms")
+        if self._value("auto_resolve") == "when_clear" and condition is not None and not counts:
             self._problems.add(
                 self._spelled["auto_resolve"][0],
                 "when_clear is for rules that count within a window; write auto_resolve_after",

@@ -31,6 +31,9 @@ from streamproc.rules.settings import Settings
 BUCKETS = {"hour": 3_600_000, "day": 86_400_000}
 DAY_MS = 86_400_000
 MAX_STEPS = 10
+MIN_HISTORY_DAYS = 7
+MIN_ACTIVE_BUCKETS = 10
+"""A baseline needs so many days, and so many buckets with events (see `detect.anomaly`)."""
 MAX_BASELINE_DAYS = 90
 MAX_EVERY_MS = 366 * DAY_MS
 
@@ -70,7 +73,10 @@ def _baseline(
     group_by: tuple[str, ...],
 ) -> AnomalyCondition:
     bucket_ms = BUCKETS[read_choice(settings, "bucket", bucket, tuple(BUCKETS), problems)]
-    baseline = int(read_number(settings, "baseline_window_days", days, 7, MAX_BASELINE_DAYS, problems, whole=True))
+    least_days = MIN_HISTORY_DAYS if bucket_ms < DAY_MS else MIN_ACTIVE_BUCKETS  # with fewer it could never fire
+    baseline = int(
+        read_number(settings, "baseline_window_days", days, least_days, MAX_BASELINE_DAYS, problems, whole=True)
+    )
     stddev = read_number(settings, "threshold_stddev", 3, 0.1, 100, problems)
     ratio = read_number(settings, "ratio", ratio, 1, 1000, problems)
     least = int(read_number(settings, "min_count", min_count, 1, 10**9, problems, whole=True))

@@ -114,7 +114,7 @@ class DetectPartition:
         self._topic = detect.signals.topic
         self._next = ledger.position(self._topic)
         self._scan_from: bytes | None = KEY
-        self._exported = dict.fromkeys(("hits", "late", "duplicate", "replayed", "outdated"), 0)
+        self._exported = dict.fromkeys(("hits", "late", "duplicate", "replayed", "outdated", "insufficient_history"), 0)
         self._triggers = self._opened = self._expired = 0
 
     async def work(self, slices: list[Slice]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from streamproc.alerting.recipients import ChannelBook, NotifyingRule
+from streamproc.alerting.recipients import KINDS, ChannelBook, NotifyingRule
 from streamproc.config.keyring import Keyring
 from streamproc.config.record import ConfigRecord
 from streamproc.config.sealing import open_sealed
@@ -31,7 +31,7 @@ class ConfigLookup:
         """Every configured channel."""
         snapshot = self._tailer.snapshot
         if snapshot is not self._folded:
-            records = [record for kind in ("channel", "webhook") for record in snapshot.records(kind)]
+            records = [record for kind in KINDS for record in snapshot.records(kind)]
             before = set(self._book.problems)
             self._book = self._book.fold(records, self._clear)
             self._folded = snapshot

@@ -68,7 +68,8 @@ class Route:
         snapshot, matcher = self._tailer.snapshot, self._matcher
         matcher.use(snapshot.rules)
         hits: list[Hit] = []
-        match, decode = matcher.match, self._decoders[topic].decode_batch
+        decoder = self._decoders[topic]
+        match, decode = matcher.match, decoder.decode_batch
         for start in range(0, len(records), STRETCH):
             stretch = records[start : start + STRETCH]
             # All are validated; only those that some rule might match are made.
@@ -86,6 +87,8 @@ class Route:
         self._times[source] = records[-1].timestamp
         self.records += len(records)
         metrics.RECORDS.labels(topic).inc(len(records))
+        metrics.SKIPPED.labels(topic).inc(decoder.skipped)
+        decoder.skipped = 0
         metrics.MATCHED.inc(len(hits))
         metrics.NO_GROUP.inc(matcher.no_group)
         matcher.no_group = 0

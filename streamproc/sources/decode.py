@@ -56,7 +56,7 @@ class Decoder:
     on nothing but its arguments.
     """
 
-    __slots__ = ("_actions", "_seconds", "_source", "_tenant", "_tenants", "topic")
+    __slots__ = ("_actions", "_seconds", "_source", "_tenant", "_tenants", "skipped", "topic")
 
     def __init__(self, topic: str, format: str = CANONICAL, tenant: str | None = None) -> None:
         if format != CANONICAL and format not in SOURCES:
@@ -67,11 +67,14 @@ class Decoder:
         self._tenants: set[str] = set()
         self._actions: set[str] = set()
         self._seconds: dict[str, int] = {}
+        self.skipped = 0
+        """Native records that were as they should be, but no events of their own. Whoever counts them sets it back."""
 
     def decode(
         self, value: bytes | None, partition: int, offset: int, arrival: int | None, headers: Headers = ()
     ) -> list[Event]:
-        """The events of one record: one, or those of its envelope (CloudTrail's `Records`).
+        """The events of one record: one, or those of its envelope (CloudTrail's `Records`) or list; none where its
+        source has records that are no events (Kubernetes' early stages).
 
         `arrival` is the record's timestamp in ms. None, or negative as Kafka says it, means that there is
         none: then the event must carry its time, which is also its arrival.
@@ -180,20 +183,23 @@ class Decoder:
                 arrival = None
             source, tenant = self._asked(headers)
             doc = parse_json(value)
+            envelope = None if source is None else source.envelope
+            if source is not None and type(doc) is list:  # an envelope without a name
+                envelope, doc = "", {"": doc}
             if type(doc) is not dict:
                 raise EventError(Reason.NOT_OBJECT, f"value: {shorten(doc)} is not an object")
             if source is None:
                 assert value is not None  # parse_json refuses tombstones
                 events.append(self._canonical(doc, value, default_id, arrival, tenant, place))
                 return events, None
-            records = doc.get(source.envelope) if source.envelope is not None else None
+            records = doc.get(envelope) if envelope is not None else None
             if type(records) is not list:
-                events.append(_native(source, doc, default_id, arrival, tenant, place))
+                self._native(events, source, doc, default_id, arrival, tenant, place)
                 return events, None
             if len(records) > EVENTS_PER_RECORD:
                 raise EventError(
                     Reason.TOO_MANY_EVENTS,
-                    f"{source.envelope}: {len(records)} records is not at most {EVENTS_PER_RECORD}",
+                    f"{envelope or 'value'}: {len(records)} records is not at most {EVENTS_PER_RECORD}",
                 )
         except EventError as error:
             return events, error
@@ -202,9 +208,9 @@ class Decoder:
             try:
                 if type(record) is not dict:
                     raise EventError(Reason.NOT_OBJECT, f"value: {shorten(record)} is not an object")
-                events.append(_native(source, record, f"{default_id}-{index}", arrival, tenant, place + index))
+                self._native(events, source, record, f"{default_id}-{index}", arrival, tenant, place + index)
             except EventError as error:
-                errors.append(EventError(error.reason, f"{source.envelope}[{index}]: {error.message}"))
+                errors.append(EventError(error.reason, f"{envelope}[{index}]: {error.message}"))
         if len(errors) > 1:
             first = errors[0]
             return events, EventError(first.reason, f"{first.message} (and {len(errors) - 1} more)")
@@ -224,6 +230,29 @@ class Decoder:
         _remember(self._tenants, doc["tenant_id"])  # of a fixed tenant, no other gets here
         _remember(self._actions, doc["action"])
         return _event(doc, time, arrival, raw, place)
+
+    def _native(
+        self,
+        events: list[Event],
+        source: Source,
+        record: dict[str, Any],
+        default_id: str,
+        arrival: int | None,
+        tenant: str | None,
+        place: int,
+    ) -> None:
+        doc = source.map(record)
+        if doc is None:
+            self.skipped += 1
+            return
+        if tenant is not None:
+            doc["tenant_id"] = tenant
+        doc["raw"] = record
+        time, _ = canonicalise(doc, default_id, arrival, tenant)
+        raw = _bounded(doc)
+        if not is_shallow(raw):
+            check_depth(doc)  # the record is one level deeper under `raw`
+        events.append(_event(doc, time, arrival, raw, place))
 
     def _asked(self, headers: Headers) -> tuple[Source | None, str | None]:
         """The source and the fixed tenant of a record with these headers; of equal headers the last
@@ -255,25 +284,6 @@ class Decoder:
             self._seconds.clear()
         self._seconds[prefix] = ms
         return ms
-
-
-def _native(
-    source: Source,
-    record: dict[str, Any],
-    default_id: str,
-    arrival: int | None,
-    tenant: str | None,
-    place: int,
-) -> Event:
-    doc = source.map(record)
-    if tenant is not None:
-        doc["tenant_id"] = tenant
-    doc["raw"] = record
-    time, _ = canonicalise(doc, default_id, arrival, tenant)
-    raw = _bounded(doc)
-    if not is_shallow(raw):
-        check_depth(doc)  # the record is one level deeper under `raw`
-    return _event(doc, time, arrival, raw, place)
 
 
 def _event(doc: dict[str, Any], time: int, arrival: int | None, raw: bytes, place: int) -> Event:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamproc.sources import cloudtrail
+from streamproc.sources import actiontrail, cloudtrail, gcp, github, kubernetes, m365, okta
 
 CANONICAL: Final = "event"
 """The format of CONTRACT "Event", which needs no mapper."""
@@ -16,16 +16,23 @@ class Source:
     """How one product's records become events.
 
     ``map`` gives the canonical document of one native record, without ``raw``, which the decoder adds, and
-    leaves the record untouched; it raises EventError for a record it cannot read. ``envelope`` names the
-    field under which a file, or a record, of this product carries a list of records.
+    leaves the record untouched; it raises EventError for a record it cannot read, and answers None for one that
+    is as it should be but no event of its own. ``envelope`` names the field under which a file, or a record, of
+    this product carries a list of records; a list without an object around it needs no name.
     """
 
-    map: Callable[[dict[str, Any]], dict[str, Any]]
+    map: Callable[[dict[str, Any]], dict[str, Any] | None]
     envelope: str | None = None
 
 
 SOURCES: Final[Mapping[str, Source]] = {
     "cloudtrail": Source(cloudtrail.to_event, envelope="Records"),
+    "github": Source(github.to_event),
+    "kubernetes": Source(kubernetes.to_event, envelope="items"),
+    "okta": Source(okta.to_event),
+    "actiontrail": Source(actiontrail.to_event, envelope="Events"),
+    "gcp": Source(gcp.to_event, envelope="entries"),
+    "m365": Source(m365.to_event),
 }
 """Format name → source, beside ``CANONICAL``."""
 

@@ -28,6 +28,12 @@ class Rule:
     cooldown_min: float = 5
     enabled: bool = True
     mode: str = "live"
+    id: str = "r1"
+    tenant_id: str = "acme"
+    told_types: tuple[str, ...] = ()
+    slack_channels: tuple[str, ...] = ()
+    teams_channels: tuple[str, ...] = ()
+    webhook_urls: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Reads cases (rules, events, what is expected) and compares what a player makes of them."""
+"""Reads cases (rules, events, what is expected) and compares what a player makes of them.
+
+The forms of events and expectations are those of the tests in rules, plus `ten` for an event's tenant. Expectations
+are in order of creation, and may name anything that an alert has.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,10 @@ from typing import Any
 import orjson
 import yaml
 
-from streamproc.backtest.replay import backtest
+from streamproc.backtest.rule_tests import A_TENANT, differences, play, spread
 from streamproc.model.times import iso
-from streamproc.rules import RuleIndex, compile_rule, parse_rule
+from streamproc.rules import compile_rule, parse_rule
 from streamproc.sources.decode import Decoder
-
-BASE_MS = 1_770_724_800_000
-"""2026-02-10T12:00:00Z, a Tuesday."""
 
 Player = Callable[[list[dict[str, Any]], list[dict[str, Any]]], list[dict[str, Any]]]
 """(rules, events in order of arrival) → alert records in order of creation."""
@@ -32,40 +33,25 @@ def events_of(case: dict[str, Any]) -> list[dict[str, Any]]:
     """The events of a case as documents, in the order in which they arrive."""
     events: list[dict[str, Any]] = []
     for short in case["events"]:
-        fields = dict(short)
-        t, times, every = fields.pop("t"), fields.pop("x", 1), fields.pop("every", 0)
-        tenant, id_ = fields.pop("ten", "acme"), fields.pop("id", None)
-        for n in range(times):
-            at = round(BASE_MS + (t + n * every) * 1000)
-            named = {"id": id_ or f"e{len(events) + 1}", "tenant_id": tenant, "event_time": iso(at)}
-            events.append({**named, **fields})
+        for at, fields in spread(short):
+            tenant = fields.get("ten", A_TENANT)
+            named = {"id": f"e{len(events) + 1}", "tenant_id": tenant, "event_time": iso(at)}
+            events.append({**named, **{name: value for name, value in fields.items() if name != "ten"}})
     return events
 
 
 def check(case: dict[str, Any], play: Player) -> None:
     """Play a case and compare; an expectation lists only the fields it fixes."""
     alerts = play(case["rules"], events_of(case))
-    found = [[_field(alert, name) for name in wanted] for alert, wanted in zip(alerts, case["expect"], strict=False)]
-    assert found == [list(wanted.values()) for wanted in case["expect"]]
+    pairs = zip(case["expect"], alerts, strict=False)
+    assert [list(differences(wanted, alert)) for wanted, alert in pairs if list(differences(wanted, alert))] == []
     assert len(alerts) == len(case["expect"]), [alert["rule"]["id"] for alert in alerts]
-
-
-def _field(alert: dict[str, Any], name: str) -> Any:
-    if name == "rule_id":
-        return alert["rule"]["id"]
-    if name == "trigger_event":
-        return alert["event"]["id"]
-    if name.startswith("context."):
-        return alert["context"][name.removeprefix("context.")]
-    return alert[name]
 
 
 def in_backtest(rules: list[dict[str, Any]], events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Plays a case in the backtest."""
-    owners: dict[str, list[Any]] = {}
-    for doc in rules:
-        rule = parse_rule(doc, default_tenant="acme")
-        owners.setdefault(rule.tenant_id, []).append(compile_rule(rule, 1))
+    compiled = [compile_rule(parse_rule(doc, default_tenant=A_TENANT), 1) for doc in rules]
     decoder = Decoder("cases")
-    decoded = [one for n, doc in enumerate(events) for one in decoder.decode(orjson.dumps(doc), 0, n, None)]
-    return list(backtest(RuleIndex.empty.with_tenants(owners), decoded).alerts.values())
+    return play(
+        compiled, [one for n, doc in enumerate(events) for one in decoder.decode(orjson.dumps(doc), 0, n, None)]
+    )

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.detect.pattern import MAX_REMEMBERED, REMEMBER_MS, Pattern
+from streamproc.detect.pattern import Pattern
+from streamproc.detect.recent import MAX_REMEMBERED, REMEMBER_MS
 from streamproc.detect.verdict import DUPLICATE
 from tests.detect.driving import stored_and_loaded
 

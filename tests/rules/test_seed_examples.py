@@ -1,7 +1,8 @@
 # ruff: noqa: E501  # tables: one case a line
 """The rules that the products' own documents show, as the JSON they send, and what their text says they catch.
 
-`yes` and `no` are events that must and must not match.
+`yes` and `no` are events that must and must not match. What becomes of them in time is in `test_seed_alerts`, who is
+told in `test_seed_recipients`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Example:
     rule: dict[str, Any] = field(default_factory=dict)
     """What else the rule must have."""
     groups: list[tuple[Any, ...]] = field(default_factory=lambda: [()])
+    type: str = "pattern"
+    """Of a rule that is no threshold."""
 
 
 def at(time: str, **fields: Any) -> dict[str, Any]:
@@ -65,6 +68,23 @@ EXAMPLES = [
         yes=[event(action="role.grant", metadata={"actor_role": "member"}), event(action="user.delete")],
         no=[event(action="role.grant", metadata={"actor_role": "admin"}), event(action="user.create")],
         rule={"severity": "critical"},
+    ),
+    Example(
+        """{"name": "Unusual User Activity", "type": "anomaly",
+            "condition": {"actor_id": "user_123", "baseline_window_days": 30, "threshold_stddev": 3},
+            "severity": "medium", "channels": ["slack"]}""",
+        yes=[event(actor={"id": "user_123"})],
+        no=[event(actor={"id": "user_456"}), event()],
+        type="anomaly",
+        groups=[("user_123",)],
+    ),
+    Example(
+        """{"name": "Compliance Check Failed", "type": "compliance", "condition": {"framework": "any", "passed": false},
+            "severity": "critical", "channels": ["email", "pagerduty"], "webhookIds": ["webhook_security_team"]}""",
+        yes=[event(metadata={"framework": "GDPR", "passed": False}), event(action="compliance.check.failed")],
+        no=[event(metadata={"framework": "GDPR", "passed": True}), event(metadata={"passed": "false"}), event()],
+        rule={"webhook_ids": ("webhook_security_team",)},
+        type="compliance",
     ),
     Example(
         """{"name": "Brute Force Attack", "type": "threshold",
@@ -170,7 +190,7 @@ def test_it_does_what_its_document_says(example: Example) -> None:
     assert compiled.groups(example.yes[0]) == example.groups
     condition = parsed.condition
     if example.window is None:
-        assert parsed.type == "pattern"
+        assert parsed.type == example.type
     else:
         assert isinstance(condition, ThresholdCondition)
         assert (condition.count, condition.window_ms, condition.window_type) == example.window

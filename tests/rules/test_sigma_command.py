@@ -101,4 +101,4 @@ def test_without_pysigma_it_says_what_to_install(
     from streamproc.cli import sigma
 
     with pytest.raises(sigma.InputError, match=r"streamproc\[sigma\]"):
-        sigma.import_sigma([folder], tmp_path / "out", None, sigma.SIGMAHQ, None, False)
+        sigma.import_sigma([folder], tmp_path / "out", None, None, sigma.SIGMAHQ, None, False)

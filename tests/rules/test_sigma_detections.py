@@ -48,7 +48,11 @@ def holds(detection: str, raw: Any, **fields: Any) -> bool:
 @pytest.mark.parametrize(
     ("detection", "matching", "others"),
     [
-        ("a: Value", [{"a": "vALUE"}, {"a": ["x", "value"]}], [{"a": "value "}, {}, {"a": None}, {"a": {"x": "value"}}]),
+        (
+            "a: Value",
+            [{"a": "vALUE"}, {"a": ["x", "value"]}],
+            [{"a": "value "}, {}, {"a": None}, {"a": {"x": "value"}}],
+        ),
         ("a: [x, Y]", [{"a": "X"}, {"a": "y"}], [{"a": "xy"}, {"b": "x"}]),
         ("a.b.c: x", [{"a": {"b": {"c": "x"}}}, {"a": [{"b": {"c": "X"}}]}], [{"a.b.c": "x"}, {"a": {"b": "x"}}]),
         ("{a: x, b: y}", [{"a": "x", "b": "y"}], [{"a": "x"}, {"b": "y"}]),
@@ -218,7 +222,7 @@ REFUSED = [
     ("x: {a: x}\ncondition: 'x and'", "Expected"),
     ("x: {a: x}\ncondition: ''", "Expected"),
     ("x: {a: x}\ncondition: 5", "condition"),
-    ("a: 99999999999999999999999", "64-bit"),
+    ("a: 99999999999999999999999", "put it in quotes"),
 ]
 
 

@@ -51,7 +51,11 @@ def test_attributes() -> None:
     assert made["mitre_tactics"] == ["Credential Access", "Privilege Escalation"]
     assert made["mitre_techniques"] == ["T1110.003"]
     assert metadata["title"] == rule["title"]
-    assert (metadata["author"], metadata["link"], metadata["license"]) == ("Somebody", "https://example.com/rules", "MIT")
+    assert (metadata["author"], metadata["link"], metadata["license"]) == (
+        "Somebody",
+        "https://example.com/rules",
+        "MIT",
+    )
     assert metadata["references"] == ["https://example.com/a"]
     assert metadata["tags"] == rule["tags"]
     assert metadata["date"] == "2024-01-02"
@@ -83,7 +87,10 @@ def test_categories(logsource: dict[str, str], category: str | None) -> None:
 
 def test_long_attributes_fit_a_rule() -> None:
     rule = sigma(
-        "a: x", references=["https://example.com/" + "r" * 3000] * 50, falsepositives=["f" * 500] * 50, description="é" * 4000
+        "a: x",
+        references=["https://example.com/" + "r" * 3000] * 50,
+        falsepositives=["f" * 500] * 50,
+        description="é" * 4000,
     )
     metadata = document(rule)["metadata"]
     assert len(orjson.dumps(metadata)) <= 12 * 1024 + 20
@@ -196,7 +203,8 @@ def test_aliases() -> None:
 )
 def test_correlations_that_cannot_be_carried_over(kind: str, condition: Any, fields: dict[str, Any], why: str) -> None:
     rules = (login("failed", ONE), login("worked", TWO))
-    report = brought(*rules, correlation(kind, ["failed"], condition, **fields))
+    settings = {"kind": kind, "rules": ["failed"], "condition": condition} | fields
+    report = brought(*rules, correlation(**settings))
     [refused] = [one for one in report.refused if one.title == "together"]
     assert why in refused.reason
     assert all(one.document["type"] == "pattern" for one in report.imported)
@@ -205,7 +213,7 @@ def test_correlations_that_cannot_be_carried_over(kind: str, condition: Any, fie
 def test_a_correlation_of_correlations_is_refused() -> None:
     outer = correlation("event_count", [THREE], {"gte": 2}) | {"id": TWO, "title": "outer"}
     report = brought(login("failed", ONE), correlation("event_count", ["failed"], {"gte": 5}), outer)
-    assert ["outer"] == [one.title for one in report.refused if "is a correlation itself" in one.reason]
+    assert [one.title for one in report.refused if "is a correlation itself" in one.reason] == ["outer"]
 
 
 def test_filters_are_applied() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from hashlib import blake2b
+from typing import Any
 
 import orjson
 from sigma.correlations import SigmaCorrelationRule

@@ -18,7 +18,7 @@ from sigma.correlations import (
 )
 from sigma.rule import SigmaRule
 
-from streamproc.rules.sigma.combining import any_of
+from streamproc.rules.sigma.combining import FilterDoc, any_of
 from streamproc.rules.sigma.detections import rule_filter
 from streamproc.rules.sigma.fields import category_of, paths_of
 from streamproc.rules.sigma.refusal import NotCarriedError
@@ -31,15 +31,19 @@ _KINDS = {
 }
 
 
-def correlated(rule: SigmaCorrelationRule) -> tuple[str, dict[str, Any], str | None]:
-    """(our type, its condition, the category). The references of the rule are resolved. Raises NotCarriedError."""
+def correlated(rule: SigmaCorrelationRule, source: str | None = None) -> tuple[str, dict[str, Any], str | None]:
+    """(our type, its condition, the category); `source` as in `rule_filter`.
+
+    The references of the rule are resolved. Raises NotCarriedError.
+    """
     kind = _KINDS.get(rule.type)
     if kind is None:
         raise NotCarriedError(f"correlation.type: {rule.type.name.lower()} is nothing that rules here can count")
     rules = [_rule(reference) for reference in rule.referenced_rules]
     if not rules:
         raise NotCarriedError("correlation.rules: names no rule")
-    condition = _threshold(rule, rules) if kind == "threshold" else _sequence(rule, rules)
+    filters = [rule_filter(one, source) for one in rules]
+    condition = _threshold(rule, rules, filters) if kind == "threshold" else _sequence(rule, rules, filters)
     group_by = [_path(rule, rules, name) for name in rule.group_by or ()]
     if group_by:
         condition["group_by"] = group_by[0] if len(group_by) == 1 else group_by
@@ -53,10 +57,10 @@ def _rule(reference: SigmaRuleReference) -> SigmaRule:
     return reference.rule
 
 
-def _threshold(rule: SigmaCorrelationRule, rules: list[SigmaRule]) -> dict[str, Any]:
+def _threshold(rule: SigmaCorrelationRule, rules: list[SigmaRule], filters: list[FilterDoc]) -> dict[str, Any]:
     if not isinstance(rule.condition, SigmaCorrelationCondition):
         raise NotCarriedError("correlation.condition: is no count")
-    condition: dict[str, Any] = any_of(rule_filter(one) for one in rules)
+    condition = dict(any_of(filters))
     condition["count"] = _least(rule.condition)
     condition["window_seconds"] = rule.timespan.seconds
     if rule.type is SigmaCorrelationType.VALUE_COUNT:
@@ -75,11 +79,12 @@ def _least(condition: SigmaCorrelationCondition) -> int:
     if operator is SigmaCorrelationConditionOperator.GT:
         return int(condition.count // 1) + 1
     raise NotCarriedError(
-        f"correlation.condition: {operator.name.lower()} {condition.count} is not a whole number that is reached (gte, gt)"
+        f"correlation.condition: {operator.name.lower()} {condition.count} is not a whole number "
+        "that is reached (gte, gt)"
     )
 
 
-def _sequence(rule: SigmaCorrelationRule, rules: list[SigmaRule]) -> dict[str, Any]:
+def _sequence(rule: SigmaCorrelationRule, rules: list[SigmaRule], filters: list[FilterDoc]) -> dict[str, Any]:
     condition = rule.condition
     if isinstance(condition, SigmaExtendedCorrelationCondition):
         tree = condition.parsed
@@ -96,7 +101,7 @@ def _sequence(rule: SigmaCorrelationRule, rules: list[SigmaRule]) -> dict[str, A
     if len(rules) < 2:
         raise NotCarriedError("correlation.rules: a sequence has at least two rules")
     return {
-        "steps": [rule_filter(one) for one in rules],
+        "steps": filters,
         "ordered": rule.type is SigmaCorrelationType.TEMPORAL_ORDERED,
         "within": f"{rule.timespan.seconds}s",
     }

@@ -20,10 +20,11 @@ MAX_CONDITION = 4096
 """Characters; the parser of conditions takes its time over long ones."""
 
 
-def rule_filter(rule: SigmaRule) -> FilterDoc:
+def rule_filter(rule: SigmaRule, source: str | None = None) -> FilterDoc:
     """The filter of a detection rule: one of its conditions holds, of an event of its log source.
 
-    Raises NotCarriedError, and whatever pySigma raises for a condition that it cannot read.
+    `source`: what such events have as theirs, where streamproc does not know it. Raises NotCarriedError, and whatever
+    pySigma raises for a condition that it cannot read.
     """
     paths = paths_of(rule.logsource)
     conditions = []
@@ -31,7 +32,7 @@ def rule_filter(rule: SigmaRule) -> FilterDoc:
         if not isinstance(condition.condition, str) or len(condition.condition) > MAX_CONDITION:
             raise NotCarriedError(f"condition: is not a text of at most {MAX_CONDITION} characters")
         conditions.append(_node(condition.parse(postprocess=False), rule.detection, paths))
-    source = source_of(rule.logsource)
+    source = source_of(rule.logsource) or source
     of_source = [] if source is None else [{"source": source}]
     return all_of([*of_source, any_of(conditions)])
 

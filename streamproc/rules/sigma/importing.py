@@ -41,12 +41,17 @@ class Report:
 
 
 def import_documents(
-    documents: Sequence[tuple[str, str, Mapping[str, Any]]], *, tenant: str | None = None, origin: Origin | None = None
+    documents: Sequence[tuple[str, str, Mapping[str, Any]]],
+    *,
+    tenant: str | None = None,
+    source: str | None = None,
+    origin: Origin | None = None,
 ) -> Report:
     """Convert Sigma documents, each (file, place for messages, content).
 
     Every document in the report is taken by `parse_rule`, given a tenant. `tenant` is written into them when given.
-    Nothing in a document raises.
+    `source` is what the events of log sources have as their `source` that streamproc has no mapping for. Nothing in a
+    document raises.
     """
     origin = origin or Origin()
     rules, refused = parse_documents(documents)
@@ -62,7 +67,7 @@ def import_documents(
             within.append(parsed)
             continue
         try:
-            imported.append(Imported(parsed.source, _document(parsed.rule, tenant, origin)))
+            imported.append(Imported(parsed.source, _document(parsed.rule, tenant, source, origin)))
         except NotCarriedError as error:
             refused.append(refusal(parsed, str(error)))
         except RuleError as error:
@@ -105,12 +110,14 @@ def _resolve(rules: Sequence[Parsed], refused: list[Refused]) -> set[int]:
     return broken
 
 
-def _document(rule: SigmaRule | SigmaCorrelationRule, tenant: str | None, origin: Origin) -> dict[str, Any]:
+def _document(
+    rule: SigmaRule | SigmaCorrelationRule, tenant: str | None, source: str | None, origin: Origin
+) -> dict[str, Any]:
     """Raises NotCarriedError or RuleError."""
     if isinstance(rule, SigmaRule):
-        kind, condition, category = "pattern", rule_filter(rule), category_of(rule.logsource)
+        kind, condition, category = "pattern", rule_filter(rule, source), category_of(rule.logsource)
     else:
-        kind, condition, category = correlated(rule)
+        kind, condition, category = correlated(rule, source)
     fields = {"type": kind, "condition": condition, **shown_fields(rule, category, origin)}
     if tenant is not None:
         fields["tenant_id"] = tenant

@@ -10,12 +10,24 @@ from typing import Any
 from sigma.collection import SigmaCollection
 from sigma.correlations import SigmaCorrelationRule
 from sigma.filters import SigmaFilter
-from sigma.policy.profiles import SafePolicy
+from sigma.policy import SigmaPolicy
+from sigma.policy.regex_engine import RE2RegexEngine
 from sigma.rule import SigmaRule
 
 from streamproc.rules.sigma.refusal import Refused
 
 MAX_SHOWN = 300
+
+
+class _LinearEngine(RE2RegexEngine):
+    """RE2. Applying a filter copies a rule with all that hangs on it, and a module cannot be copied."""
+
+    def __deepcopy__(self, memo: object) -> _LinearEngine:
+        return self
+
+
+# regular expressions of strangers are compiled, and matched with names, by an engine of linear time
+_POLICY = SigmaPolicy(regex_engine=_LinearEngine())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +49,8 @@ def parse_documents(
         place = group[0][0]
         contents = [deepcopy(dict(content)) for _, content in group]
         try:
-            # regular expressions of strangers are compiled, and matched with names, by an engine of linear time
             collection = SigmaCollection.from_dicts(
-                contents, collect_errors=True, collect_filters=True, resolve_references=False, policy=SafePolicy
+                contents, collect_errors=True, collect_filters=True, resolve_references=False, policy=_POLICY
             )
         except Exception as error:  # whatever is made of a document that looks like no rule at all
             refused.append(_refused(place, group[0][1], error))

@@ -43,6 +43,7 @@ Paths = Callable[[str], str]
 _MANY, _ONE = SpecialChars.WILDCARD_MULTI, SpecialChars.WILDCARD_SINGLE
 _OF_PARTS = (SigmaContainsModifier, SigmaStartswithModifier, SigmaEndswithModifier)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
+_MAX_EXACT = 2**53
 _TRUTH = {"true": True, "false": False}
 _COMPARED = {
     CompareOperators.LT: "lt",
@@ -74,8 +75,8 @@ def _gathered(path: str, tests: list[FilterDoc]) -> Iterator[FilterDoc]:
     equal: dict[bool, dict[tuple[type, Any], Any]] = {}
     others = []
     for test in tests:
-        operators = test.get(path)
-        values = operators and (operators.get("in") or ([operators["eq"]] if "eq" in operators else None))
+        operators: dict[str, Any] = test.get(path, {})
+        values: list[Any] = operators.get("in") or [operators[name] for name in ("eq",) if name in operators]
         if not values:
             others.append(test)
             continue
@@ -100,6 +101,8 @@ def _test(value: SigmaType, item: SigmaDetectionItem, path: str, paths: Paths) -
         case SigmaTimestampPart():
             raise NotCarriedError(f"{item.field}: a part of a time cannot be taken out of a field")
         case SigmaNumber():
+            if abs(value.number) > _MAX_EXACT:
+                raise NotCarriedError(f"{item.field}: {value} is not exact any more; put it in quotes")
             return {path: _equal([value.number, str(value.number)], fold=False)}
         case SigmaBool():
             return {path: _equal([value.boolean, str(value.boolean).lower()], fold=True)}
