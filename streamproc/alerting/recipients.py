@@ -186,7 +186,7 @@ def _own(rule: NotifyingRule, tenant: str, book: ChannelBook) -> Iterator[tuple[
                 ref = ChannelRef("channel", id)
                 one = book.get(tenant, ref) or book.get(tenant, ChannelRef("webhook", id))
                 yield ref, () if one is None else (one,)
-        else:
+        elif type != "webhook" or not rule.webhook_ids:
             yield ChannelRef("channel", type), book.of_type(tenant, type)
 
 

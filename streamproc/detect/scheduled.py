@@ -12,7 +12,8 @@ counts on without them. `MAX_SAMPLES` sample documents.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ MAX_SAMPLES = 2 * KEPT_SAMPLES
 DAY_MS = 86_400_000
 _KNOWN_SPANS = 4
 _MAX_STEPS = 400
+_DAY = 86_400
 
 
 class Span:
@@ -222,15 +224,41 @@ def next_instant(schedule: str, zone: str, t: int) -> int:
     it shows twice comes once, at the first, unless the schedule runs all through the hour.
     """
     second = -(-t // 1000)
+    day = second // _DAY
     try:
-        instants = CronSim(schedule, datetime.fromtimestamp(second - 1, UTC).astimezone(ZoneInfo(zone)))
-        while True:
-            # From within an hour that the clock shows a second time, those of the first come before it.
-            instant = int(next(instants).timestamp())
-            if instant >= second:
-                return min(instant * 1000, MAX_TIME_MS)
+        if _offset(zone, day - 1) == _offset(zone, day + 2):
+            return int(next(_from(schedule, zone, second - 1)).timestamp()) * 1000
+        around = _around(schedule, zone, day)
+        return around[bisect_left(around, second)] * 1000
     except (StopIteration, OverflowError, ValueError):  # past the year 9999
         return MAX_TIME_MS
+
+
+def _from(schedule: str, zone: str, second: int) -> CronSim:
+    """The instants after a time, in local time of the zone."""
+    return CronSim(schedule, datetime.fromtimestamp(second, UTC).astimezone(ZoneInfo(zone)))
+
+
+@lru_cache(maxsize=4096)
+def _offset(zone: str, day: int) -> timedelta | None:
+    """A zone's distance from UTC when a day of UTC begins."""
+    return datetime.fromtimestamp(day * _DAY, UTC).astimezone(ZoneInfo(zone)).utcoffset()
+
+
+@lru_cache(maxsize=256)
+def _around(schedule: str, zone: str, day: int) -> list[int]:
+    """All instants, in seconds, from before a day of UTC to the first after it, in order.
+
+    About the hour in which clocks are set, what cronsim finds depends on where it begins. So it always begins two
+    days before.
+    """
+    instants = _from(schedule, zone, (day - 2) * _DAY)
+    found = set[int]()
+    while True:
+        instant = int(next(instants).timestamp())
+        found.add(instant)
+        if instant >= (day + 1) * _DAY:
+            return sorted(found)
 
 
 @lru_cache(maxsize=1024)

@@ -71,7 +71,7 @@ def test_what_the_past_shows(tmp_path: Path) -> None:
     assert {rule_id for _, rule_id, _ in learnt} == {"country", "daily"}
     alerts = {alert["rule"]["id"]: alert for alert in map(orjson.loads, found)}
     assert alerts.keys() == {"country", "daily", "silent", "burst"}
-    assert alerts["daily"]["context"]["count"] == 60
+    assert alerts["daily"]["context"]["count"] == 48
     assert alerts["silent"]["triggered_at"] < "2026-03-12T12:00:00Z"  # a deadline of the past, not of the future
 
 

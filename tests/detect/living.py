@@ -66,6 +66,7 @@ def lived(rule: Mapping[str, Any], steps: list[Step], until: int) -> list[dict[s
             partition.tick(now)
         if step.fate == "kill":
             partition.restart()
+    partition.write()
     partition.tick(now + until)
     return list(partition.last.values())
 

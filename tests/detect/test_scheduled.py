@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -132,9 +132,9 @@ def test_at_the_ends_of_time() -> None:
 def test_no_step_is_longer_than_the_longest(schedule: str) -> None:
     longest = longest_step_ms(schedule)
     instants = CronSim(schedule, Moment(2088, 1, 1, tzinfo=UTC))
-    found = [next(instants) for _ in range(3000)]
+    found = list(islice(takewhile(lambda instant: instant.year < 2110, instants), 50_000))
     steps = [(b - a).total_seconds() * 1000 for a, b in pairwise(found)]
-    assert max(steps) <= longest <= max(steps) + 4 * DAY or schedule in ("* * * 1 *",)
+    assert max(steps) <= longest <= max(steps) + 4 * DAY
 
 
 # counting

@@ -27,7 +27,7 @@ ODD_FIELDS = ["tags.0", "tags.1", "items.0.k", "items.k.k", "missing", "missing.
 TIME_FIELDS = ["event_time.hour", "event_time.minute", "event_time.weekday"]
 SHIELD_FIELDS = ["detected", "apps", "hostname"]
 
-paths = st.sampled_from(FIELDS * 3 + ODD_FIELDS + ["items", "actor", "grid"])
+paths = st.sampled_from(FIELDS * 3 + ODD_FIELDS + ["items", "actor", "grid", "raw.k", "raw"])
 values = scalars | st.none() | st.lists(scalars | st.none(), max_size=3)
 
 
@@ -53,6 +53,7 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
         doc |= draw(_optional(name, values))
     doc |= draw(_optional("grid", st.lists(st.lists(scalars, max_size=3), max_size=2)))
     doc |= draw(_optional("items", items | values))
+    doc |= draw(_optional("raw", st.fixed_dictionaries({}, optional={"k": values, "role": values})))
     doc |= draw(_optional("actor", st.fixed_dictionaries({}, optional={"id": texts, "ip": values})))
     doc |= draw(
         _optional("metadata", st.fixed_dictionaries({}, optional={"n": values, "role": values, "detected": values}))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamproc.rules import CompiledRule, RuleIndex
 
-from .conditions import conditions, events, operators, times
+from .conditions import conditions, events, operators, texts, times
 from .making import compiled, event
 
 handles = st.one_of(
@@ -18,6 +18,11 @@ handles = st.one_of(
     st.fixed_dictionaries({"action": operators()}),
     st.fixed_dictionaries({"actor.id": st.sampled_from(["alice", "a"]), "outcome": st.just("failure")}),
     st.fixed_dictionaries({"tags": st.sampled_from(["a", "alice"])}),
+    st.fixed_dictionaries({"tags": st.sampled_from([{"in": ["A", 1], "ignore_case": True}, {"in": ["a", True]}])}),
+    st.fixed_dictionaries({"any": st.lists(st.fixed_dictionaries({"outcome": st.just("failure"), "a": texts}))}).filter(
+        lambda condition: condition["any"]
+    ),
+    st.fixed_dictionaries({"raw.k": operators(), "raw.role": operators()}),
     conditions(),
 )
 
@@ -55,6 +60,15 @@ def test_matching_by_the_index_is_matching_all_rules(
         {"all": [{"actor": {"id": {"in": ["alice", "bob"]}}}]},
         {"action": {"regex": "x"}, "actor.groups": "admins"},
         {"metadata.n": 3, "resource.type": {"eq": "bucket", "not": "x"}},
+        {"metadata.n": 3},
+        {"metadata.n": {"in": [3, "3", True]}},
+        {"outcome": {"eq": "DENIED", "ignore_case": True}},
+        {"action": {"in": ["USER.login", "x"], "ignore_case": True}},
+        {"any": [{"outcome": "denied"}, {"outcome": "failure", "actor.id": "alice"}]},
+        {"any": [{"action": "user.login"}, {"all": [{"action": {"in": ["a", "b"]}}]}]},
+        {"raw.userAgent": {"contains": "bot"}},
+        {"any": [{"raw.op": {"starts_with": "x"}, "raw.n": {"gt": 1}}, {"raw.op": {"exists": True}}]},
+        {"raw.a": {"field": "actor.id"}, "none": [{"raw.b": 1}]},
     ],
     ids=str,
 )
@@ -62,6 +76,25 @@ def test_a_rule_that_names_something_else_is_not_even_tried(condition: dict[str,
     index = RuleIndex.empty.with_tenant("acme", [compiled(condition)])
     other = event(action="data.read", actor={"id": "carol", "groups": ["users"]}, resource={"type": "db"})
     assert index.candidates("acme", other) == ()
+
+
+@pytest.mark.parametrize("absent", [{"not": "x"}, {"not_in": ["x"]}, {"exists": False}], ids=str)
+def test_what_may_be_absent_is_no_reason_to_leave_a_rule_out(absent: dict[str, Any]) -> None:
+    rule = compiled({"raw.a": absent})
+    assert RuleIndex.empty.with_tenant("acme", [rule]).candidates("acme", event()) == (rule,)
+
+
+def test_the_field_with_most_values_is_looked_up() -> None:
+    """Nearly all events have the one source and type; of the names each has one."""
+    rules = [
+        compiled(
+            {"source": "s", "raw.actor.type": "User", "raw.name": {"eq": f"N{n}", "ignore_case": True}}, id=f"r{n}"
+        )
+        for n in range(20)
+    ]
+    index = RuleIndex.empty.with_tenant("acme", rules)
+    doc = event(source="s", raw={"actor": {"type": "User"}, "name": "n7"})
+    assert index.candidates("acme", doc) == (rules[7],)
 
 
 def test_a_change_leaves_the_old_index_and_the_other_owners_alone() -> None:

@@ -50,6 +50,13 @@ def test_rules_are_written_and_can_be_linted(folder: Path, tmp_path: Path, capsy
     assert run(["rules", "lint", str(out)]) == 0
 
 
+def test_the_source_of_other_log_sources_can_be_said(folder: Path, tmp_path: Path) -> None:
+    (folder / "other.yml").write_text(GOOD.replace("aws", "azure").replace("5f0c2ab4", "6f0c2ab4"), encoding="utf-8")
+    assert run(["rules", "import-sigma", str(folder), "-o", str(tmp_path / "out"), "--source", "azure"]) == 0
+    made = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted((tmp_path / "out").iterdir())]
+    assert [one["condition"]["source"] for one in made] == ["cloudtrail", "azure"]
+
+
 def test_what_was_not_imported_is_named(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "bad.yml").write_text(f"# a comment\n{BAD}", encoding="utf-8")
     (folder / "broken.yml").write_text("title: [", encoding="utf-8")
