@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from streamproc.backtest.rule_tests import read_tests, run
 from streamproc.model.rule import Rule
 from streamproc.rules import CompiledRule, compile_rule, parse_rule
 from streamproc.rules.filter import OPERATORS, SHIELD_FIELDS
@@ -116,8 +117,20 @@ def compiled(name: str) -> CompiledRule:
     return compile_rule(parsed(name), 1, LISTS)
 
 
+TESTED = [name for name, doc in EXAMPLES.items() if doc.get("tests")]
+"""Those that bring tests of their own."""
+
+
+@pytest.mark.parametrize("name", TESTED)
+def test_its_own_tests_hold(name: str) -> None:
+    rule = parsed(name)
+    outcomes = [run(rule, test) for test in read_tests(rule)]
+    assert [outcome for outcome in outcomes if not outcome.passed] == []
+    assert [str(finding) for finding in lint([rule]) if finding.level is not Level.HINT] == []
+
+
 def test_every_example_is_run_and_none_is_forgotten() -> None:
-    assert sorted(EXAMPLES) == sorted(CASES)
+    assert sorted(EXAMPLES) == sorted({*CASES, *TESTED})
     assert len(EXAMPLES) == len(blocks("yaml")), "ids are given once"
 
 

@@ -25,6 +25,7 @@ NAMES = [
     *("timezone", "thresholdTime", "threshold_type", "count", "window", "windowSeconds", "window_type", "groupBy"),
     *("group_by", "distinct", "metadata", "tests", "any", "all", "none", "action", "event_time", "hour", "weekday"),
     *("date", "in", "not", "not_in", "notIn", "eq", "gt", "between", "matches", "contains", "startsWith", "regex"),
+    "anywhere",
     *("cidr", "exists", "field", "ignore_case", "ignoreCase", "list", "values", "isNot", "is_not", "actor.id", ""),
     *("auto_resolve_after", "cooldown_min", "lateness_seconds", "runbook", "enabled", "mode", "policy", "a.²"),
 ]

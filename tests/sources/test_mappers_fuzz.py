@@ -39,7 +39,8 @@ def replaced(document, path, value):
     try:
         for key in path[:-1]:
             holder = holder[key]
-        holder[path[-1]] = value
+        if type(holder) is (dict if type(path[-1]) is str else list):
+            holder[path[-1]] = value
     except (LookupError, TypeError):
         pass  # an earlier change took this place away
     return document
