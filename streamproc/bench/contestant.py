@@ -20,6 +20,7 @@ from streamproc.bench.cluster import Cluster, NewTopic
 from streamproc.bench.draw import Workload
 from streamproc.bench.oracle import AlertKey, Alerts, Episode, note_trigger
 from streamproc.bench.progress import ProgressFile, ProgressSource, WorkerProgress
+from streamproc.bench.types import state_sizes
 from streamproc.kafka.topics import load_topics
 from streamproc.settings import Settings
 
@@ -133,6 +134,8 @@ class Worker:
     name: str
     label: str
     documents: Sequence[dict[str, Any]]
+    judged: bool = True
+    """Whether its alerts are compared with the oracle's; else what its keys take to store is noted."""
 
     async def enter(self, place: Place) -> Entry:
         port = free_port()
@@ -146,6 +149,13 @@ class Worker:
         async def found() -> Alerts:
             return read_alerts(record.value for record in await place.cluster.read(topics["alerts"].topic))
 
+        notes: dict[str, Any] = {"rules": len(self.documents), "config_apply_s": round(seconds, 2)}
+
+        async def weigh() -> None:
+            if not self.judged:
+                changelog = await place.cluster.read(topics["detectors-changelog"].topic)
+                notes["state_bytes"] = state_sizes((record.key, record.value) for record in changelog)
+
         return Entry(
             [sys.executable, "-m", "streamproc", "worker"],
             environment,
@@ -154,9 +164,9 @@ class Worker:
             [topics["signals"].topic],
             [topics["alerts"].topic],
             place.settings.topic_prefix,
-            found,
-            _nothing,  # its topics are made anew by the next run
-            {"rules": len(self.documents), "config_apply_s": round(seconds, 2)},
+            found if self.judged else None,
+            weigh,  # its topics are made anew by the next run
+            notes,
         )
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from streamproc.bench import types
 from streamproc.bench.contestant import Contestant, RawClient, StockFaust, Worker
 from streamproc.bench.draw import W1, W2, Workload, tenant_names
 from streamproc.bench.figures import Goal
 from streamproc.bench.rules import BRUTE_FORCE, BUSY_HOUR, EVERYONE, TEN, CountingRule, documents
 
 MANY_TENANTS = 1_000
-NAMES = ("w1", "w2", "rules", "latency")
+NAMES = ("w1", "w2", "rules", "types", "keys", "latency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,30 @@ def parts(scale: Scale, faust: bool) -> list[Part]:
     ]
     goal = Goal("10,000 rules of 1,000 tenants against 10 rules", "worker-10000", "worker-10", 1.25)
     matches = [Match(contestant, W1, scale.events, TEN) for contestant in contestants]
-    return [*found, Part("rules", "Many rules, on the events of W1", matches, [goal])]
+    found.append(Part("rules", "Many rules, on the events of W1", matches, [goal]))
+    every = Worker("worker-types", "streamproc, one rule of every type", types.documents(), judged=False)
+    found.append(
+        Part(
+            "types",
+            "A rule of every type, on the events of W1",
+            [Match(one, W1, scale.events, []) for one in (RawClient(), every)],
+        )
+    )
+    keys = Worker("worker-keys", f"streamproc, {scale.events:,} keys", [_one_key_each()], judged=False)
+    found.append(Part("keys", "Every event a key of its own", [Match(keys, W1, scale.events, [])]))
+    return found
+
+
+def _one_key_each() -> dict[str, Any]:
+    condition = {"count": 2, "window": "1d", "group_by": "id"}
+    return {
+        "kind": "rule",
+        "tenant_id": EVERYONE,
+        "id": "keys",
+        "name": "Keys",
+        "type": "threshold",
+        "condition": condition,
+    }
 
 
 def _throughput(name: str, title: str, workload: Workload, rule: CountingRule, scale: Scale, faust: bool) -> Part:

@@ -22,7 +22,7 @@ app = typer.Typer()
 @app.command()
 def bench(
     quick: bool = typer.Option(False, "--quick", help="A small run, to see that everything works."),
-    only: str = typer.Option("w1,w2,rules,latency", "--only", help="Parts to run, separated by commas."),
+    only: str = typer.Option("w1,w2,rules,types,keys,latency", "--only", help="Parts to run, separated by commas."),
     runs: int | None = typer.Option(None, "--runs", min=1, help="Runs of each contestant (3; quick: 1)."),
     events: int | None = typer.Option(None, "--events", min=10_000, help="Events of a run (1,000,000; quick: 50,000)."),
     faust_events: int | None = typer.Option(

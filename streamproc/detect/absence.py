@@ -111,7 +111,9 @@ class Absence(EventDetector):
         while at < len(runs) and runs[at].last + self.every_ms < run.first:
             at += 1
         while at < len(runs) and runs[at].first - self.every_ms <= run.last:
-            run.join(runs.pop(at))
+            known = runs.pop(at)
+            known.join(run)  # of events at one time, the first to arrive is told of
+            run = known
         runs.insert(at, run)
 
     def due(self, state: Awaited) -> int:

@@ -67,7 +67,7 @@ def _operand(op: Op, value: Any) -> Any:
         return _unordered([_scalar(value)])
     if op in (Op.IN, Op.NOT_IN):
         return _unordered(map(_scalar, value))
-    if op is Op.CIDR:
+    if op in (Op.CIDR, Op.ANYWHERE):
         return _unordered(value)
     if op in (Op.BETWEEN, Op.FIELD):
         return tuple(map(_scalar, value))

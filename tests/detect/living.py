@@ -43,8 +43,13 @@ def plans(draw: st.DrawFn, lateness: int, longest: int, most: int = 25) -> list[
     ]
 
 
-def events(steps: list[Step], **fields: Any) -> list[Event]:
-    return [event(place, s.t, s.actor, s.arrival, id=s.id, **fields) for place, s in enumerate(steps)]
+def events(steps: list[Step]) -> list[Event]:
+    """The events; one in three is of another resource."""
+    return [event(place, s.t, s.actor, s.arrival, **_fields(s)) for place, s in enumerate(steps)]
+
+
+def _fields(step: Step) -> dict[str, Any]:
+    return {"id": step.id, "resource": {"id": f"h{int(step.id[1:]) % 3 // 2}"}}
 
 
 def lived(rule: Mapping[str, Any], steps: list[Step], until: int) -> list[dict[str, Any]]:
@@ -81,5 +86,5 @@ def _late(steps: list[Step]) -> list[Event]:
     found = []
     for place, step in enumerate(steps):
         found.append(event(2 * place, step.arrival, action="clock"))
-        found.append(event(2 * place + 1, step.t, step.actor, id=step.id))
+        found.append(event(2 * place + 1, step.t, step.actor, **_fields(step)))
     return found

@@ -348,6 +348,39 @@ def test_a_key_keeps_only_what_some_baseline_needs() -> None:
     assert len(ormsgpack.packb(detector.encode(state))) < 4 * 9000 + 3000
 
 
+def test_a_late_event_of_the_bucket_that_fired_is_not_its_last() -> None:
+    detector = Anomaly(condition(), 0)
+    day = MIDNIGHT + 14 * DAY
+    said, state = verdicts(detector, [*steady(14), (day + 2 * HOUR, 100), (day + HOUR, 5)])
+    assert said[-1] == GREW
+    assert detector.context(state)["last_event_time"] == "2026-02-24T02:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("zone", "instant"),
+    [
+        ("UTC", "2026-10-25T01:00:00+00:00"),
+        ("Europe/Berlin", "2026-03-29T01:00:00+00:00"),
+        ("Europe/Berlin", "2026-10-25T01:00:00+00:00"),
+        ("America/New_York", "2026-11-01T06:00:00+00:00"),
+        ("Asia/Kathmandu", "2026-01-01T00:00:00+00:00"),
+        ("Asia/Beirut", "2026-03-28T22:00:00+00:00"),  # from 00:00 to 01:00
+        ("Asia/Beirut", "2026-10-24T21:00:00+00:00"),  # from 00:00 back to 23:00
+        ("America/Havana", "2026-11-01T05:00:00+00:00"),  # from 01:00 back to 00:00
+        ("Atlantic/Azores", "2026-10-25T01:00:00+00:00"),
+    ],
+)
+@pytest.mark.parametrize("bucket", [HOUR, DAY])
+def test_buckets_start_where_the_clock_on_the_wall_says(zone: str, instant: str, bucket: int) -> None:
+    detector, by_hand = Anomaly(condition(bucket), 0, zone), ByHand(condition(bucket), 0, zone)
+    middle = by_hand.place(around(instant))
+    for number in range(middle - 4, middle + 4) if bucket == DAY else range(middle - 30, middle + 30):
+        start = detector.start_of(number)
+        assert start == by_hand.start(number)
+        assert detector.bucket_of(start) == by_hand.place(start) == number
+        assert detector.bucket_of(start - 1) == by_hand.place(start - 1000) == number - 1
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "Pacific/Kiritimati", "America/Adak"])
 @pytest.mark.parametrize("bucket", [HOUR, DAY])
 def test_any_time_that_an_event_may_carry(zone: str, bucket: int) -> None:
