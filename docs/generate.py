@@ -7,6 +7,7 @@ between `<!-- generated: name -->` and `<!-- end -->` is replaced by what the fu
 import ast
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from streamproc.kafka.topics import load_topics
 from streamproc.model.delivery import DeliveryState, OutcomeKind
 from streamproc.model.delivery import Reason as DeliveryReason
 from streamproc.model.event import Reason as EventReason
+from streamproc.model.records import SCHEMAS
 from streamproc.settings import PREFIX, Settings
 
 DOCS = Path(__file__).parent
@@ -183,6 +185,15 @@ def refreshed(text: str) -> str:
     return _BLOCK.sub(lambda match: f"{match[1]}\n{GENERATED[match[2]]()}\n\n{match[3]}", text)
 
 
+def schemas() -> dict[Path, str]:
+    """The JSON Schema of each topic's values, by file."""
+    found = {}
+    for name, model in SCHEMAS.items():
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema(by_alias=True)}
+        found[DOCS / "reference" / "schemas" / f"{name}.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return found
+
+
 def pages() -> list[Path]:
     """Every page of the documentation."""
     return sorted(DOCS.rglob("*.md"))
@@ -196,6 +207,11 @@ def main() -> None:
         if wanted != text:
             page.write_text(wanted)
             sys.stdout.write(f"{page.relative_to(DOCS.parent)}\n")
+    for file, wanted in schemas().items():
+        file.parent.mkdir(exist_ok=True)
+        if not file.exists() or file.read_text() != wanted:
+            file.write_text(wanted)
+            sys.stdout.write(f"{file.relative_to(DOCS.parent)}\n")
 
 
 if __name__ == "__main__":

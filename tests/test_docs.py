@@ -47,6 +47,11 @@ def test_generated_parts_are_up_to_date(path: Path) -> None:
     assert generator().refreshed(text) == text, "run `make docs`"
 
 
+def test_schemas_are_up_to_date() -> None:
+    for file, wanted in generator().schemas().items():
+        assert file.read_text() == wanted, "run `make docs`"
+
+
 @pytest.mark.parametrize("name", list(Settings.model_fields))
 def test_every_setting_is_described(name: str) -> None:
     assert f"`{PREFIX}{name.upper()}`" in (REFERENCE / "settings.md").read_text()
@@ -69,7 +74,7 @@ def test_every_kind_of_document_is_described(name: str) -> None:
 
 
 def test_every_field_of_an_alert_is_described() -> None:
-    episode = opened(b"f" * 16, "acme", {}, "evt_1", 0, 0, b"{}")
+    episode = opened(b"f" * 16, "acme", {}, ("event", "evt_1"), 0, 0, b"{}")
     text = (REFERENCE / "alerts.md").read_text()
     assert [name for name in orjson.loads(episode.record(b"f" * 16)) if f"`{name}`" not in text] == []
 

@@ -70,6 +70,15 @@ def test(
         raise typer.Exit(FINDINGS)
 
 
+def wrong_tests(rule: Rule, document: Document) -> list[str]:
+    """What is wrong in the tests of a rule, each with its `file:line`."""
+    try:
+        read_tests(rule)
+    except DocumentError as error:
+        return [f"{document.at(problem.path)}: {problem}" for problem in error.problems]
+    return []
+
+
 def _other(document: Document) -> bool:
     kind = document.content.get("kind")
     return isinstance(kind, str) and kind in KINDS and kind not in (RULE, LIST)

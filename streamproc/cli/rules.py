@@ -11,13 +11,14 @@ from streamproc.cli.applying import apply_documents, print_changes
 from streamproc.cli.failures import FINDINGS
 from streamproc.cli.lint_report import report
 from streamproc.cli.output import print_rows
-from streamproc.cli.rule_tests import test
+from streamproc.cli.rule_tests import test, wrong_tests
 from streamproc.cli.session import ask, read_snapshot
 from streamproc.cli.sigma import import_sigma
 from streamproc.cli.templates import templates
 from streamproc.config.changes import DocumentsError, check_documents
 from streamproc.config.documents import read_documents
 from streamproc.config.keyring import load_keyring
+from streamproc.config.packs import known_actions
 from streamproc.config.snapshot import RULE, Snapshot
 from streamproc.rules.lint import Level
 from streamproc.rules.lint import lint as lint_rules
@@ -50,9 +51,13 @@ def lint(
         raise typer.Exit(FINDINGS) from None
     rules = [(one, document) for one, document in zip(checked, documents, strict=True) if one.kind == RULE]
     places = {(one.tenant, one.id): document for one, document in rules}
+    problems = [problem for one, document in rules for problem in wrong_tests(one.meaning, document)]
+    if problems:
+        report(problems, [], 0, hints=hints, as_json=as_json)
+        raise typer.Exit(FINDINGS)
     found = [
         (finding, places[finding.tenant, finding.rule_id].at(finding.path))
-        for finding in lint_rules(one.meaning for one, _ in rules)
+        for finding in lint_rules((one.meaning for one, _ in rules), known_actions())
     ]
     report((), found, len(checked), hints=hints, as_json=as_json)
     levels = {finding.level for finding, _ in found}

@@ -13,6 +13,10 @@ from typing import Any
 from streamproc.config.documents import Document, parse_documents
 from streamproc.model.rule import EVERY_TENANT, Rule
 from streamproc.rules import parse_rule
+from streamproc.rules.lint import actions_of
+
+GENERIC = "generic"
+"""The pack whose actions are usual names, not those of one source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +52,10 @@ def rule_templates() -> tuple[RuleTemplate, ...]:
                 rule = parse_rule(document.content, default_tenant=EVERY_TENANT)
                 found.append(RuleTemplate(pack.name, text, document, rule))
     return tuple(found)
+
+
+@cache
+def known_actions() -> frozenset[str]:
+    """Actions as sources spell them: those that the packs of single sources ask for."""
+    rules = (one.rule for one in rule_templates() if one.pack != GENERIC)
+    return frozenset(action for rule in rules for action in actions_of(rule.condition.filter))

@@ -35,16 +35,18 @@ _NEVER_YET = 1 << 62
 
 
 class Found:
-    """The latest trigger: the value, its event, when it was last seen before if it ever was, what else was known."""
+    """The latest trigger: the value, its event, since when the group was known, when the value was last seen before if
+    it ever was, and what else was known."""
 
-    __slots__ = ("before", "event_id", "known", "time", "value")
+    __slots__ = ("before", "event_id", "first", "known", "time", "value")
 
     def __init__(
-        self, value: GroupValue, time: int, event_id: str, before: int | None, known: list[GroupValue]
+        self, value: GroupValue, time: int, event_id: str, first: int, before: int | None, known: list[GroupValue]
     ) -> None:
         self.value = value
         self.time = time
         self.event_id = event_id
+        self.first = first
         self.before = before
         self.known = known
 
@@ -60,7 +62,7 @@ class Seen:
         self.values: dict[Key, tuple[int, int]] = {}
         self.first = _NEVER_YET
         self.newest = -_NEVER_YET
-        self.found = Found("", 0, "", None, [])
+        self.found = Found("", 0, "", 0, None, [])
 
 
 class NewValue(EventDetector):
@@ -95,7 +97,7 @@ class NewValue(EventDetector):
         fires = fresh and bool(values) and t - state.first >= self.learning_ms
         if fires:
             known = [one for _, one in self._latest(values, t)]
-            state.found = Found(kept, t, event_id, None if before is None else before[1], known)
+            state.found = Found(kept, t, event_id, state.first, None if before is None else before[1], known)
         values[key] = (t, t) if before is None else (min(before[0], t), max(before[1], t))
         if len(values) > MAX_VALUES:
             del values[min(values, key=lambda one: values[one][1])]
@@ -115,7 +117,7 @@ class NewValue(EventDetector):
             "value": found.value,
             "known_values": found.known,
             "value_last_seen": None if found.before is None else iso(found.before),
-            "first_seen": None if state.first == _NEVER_YET else iso(state.first),
+            "first_seen": iso(found.first),
             "first_event_time": at,
             "last_event_time": at,
             "event_ids": [found.event_id],
@@ -136,7 +138,7 @@ class NewValue(EventDetector):
     def encode(self, state: Seen) -> Any:
         values = [[value, first, last] for (_, value), (first, last) in state.values.items()]
         found = state.found
-        latest = [found.value, found.time, found.event_id, found.before, found.known]
+        latest = [found.value, found.time, found.event_id, found.first, found.before, found.known]
         return [list(state.ids.items()), state.first, state.newest, values, latest]
 
     def decode(self, stored: Any) -> Seen:

@@ -24,7 +24,7 @@ def span(ms: int) -> str:
 
 
 def long_span(ms: int) -> str:
-    """A length of time for people, in the largest unit that makes it a whole number: `90 d`, `1 h`, `15 min`, `90 s`."""
+    """A length of time for people, in the largest unit that keeps it whole: `90 d`, `1 h`, `15 min`, `90 s`."""
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
         if ms and ms % size == 0:
             return f"{ms // size} {unit}"

@@ -7,10 +7,11 @@ must be there, because records of one source lack the fields of another; only wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from streamproc.model.condition import AllOf, AnyOf, Filter, Op, Path, Test
+from streamproc.model.condition import AllOf, AnyOf, Filter, Op, Path, SequenceCondition, Test
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.rules.compile import CompiledRule
 from streamproc.rules.fields import getter
@@ -51,9 +52,10 @@ class TenantIndex:
         known: dict[CompiledRule, Handles] = {}
         presence: dict[Path, list[CompiledRule]] = {}
         for rule in self.by_id.values():
-            handles = handles_of(rule.rule.condition.filter)
-            if not _by_action(rule, handles, by_action, affixes):
-                needed = set() if handles else needed_of(rule.rule.condition.filter)
+            tree = _whole(rule)
+            handles = handles_of(tree)
+            if not _by_action(rule, tree, handles, by_action, affixes):
+                needed = set() if handles else needed_of(tree)
                 if handles:
                     known[rule] = handles
                 elif needed:
@@ -236,14 +238,25 @@ def _holds_absent(test: Test) -> bool:
     return test.op in NEGATED or (test.op is Op.EXISTS and test.value is False)
 
 
-def _by_action(rule: CompiledRule, handles: Handles, by_action: Table, affixes: dict[tuple[int, bool], Table]) -> bool:
+def _whole(rule: CompiledRule) -> Filter:
+    """What must hold of an event of the rule."""
+    condition = rule.rule.condition
+    if isinstance(condition, SequenceCondition):
+        return AllOf((condition.filter, AnyOf(condition.steps)))
+    filter_: Filter = condition.filter
+    return filter_
+
+
+def _by_action(
+    rule: CompiledRule, tree: Filter, handles: Handles, by_action: Table, affixes: dict[tuple[int, bool], Table]
+) -> bool:
     """Whether a test of the action says which actions the rule can match; an exact one says most."""
     actions = handles.get((_ACTION, False))
     if actions is not None:
         for action in actions:
             by_action.setdefault(action, []).append(rule)
         return True
-    of_action = [test for test in required(rule.rule.condition.filter) if test.path == _ACTION]
+    of_action = [test for test in required(tree) if test.path == _ACTION]
     for affix in filter(None, map(_affix, of_action)):
         text, at_start = affix
         affixes.setdefault((len(text), at_start), {}).setdefault(text, []).append(rule)
@@ -252,15 +265,20 @@ def _by_action(rule: CompiledRule, handles: Handles, by_action: Table, affixes: 
 
 
 def _by_field(known: Mapping[CompiledRule, Handles]) -> dict[Handle, Table]:
-    """Each rule at one of its handles: where rules name many different values, one event has few of them."""
-    values: dict[Handle, set[Any]] = {}
+    """Each rule at one of its handles: where rules name many different values, and few the same."""
+    sharing: dict[Handle, Counter[Any]] = {}
     for handles in known.values():
         for handle, own in handles.items():
-            values.setdefault(handle, set()).update(own)
+            sharing.setdefault(handle, Counter()).update(own)
     fields: dict[Handle, Table] = {}
     for rule, handles in known.items():
-        # of equals the deepest path is the most telling: raw.requestParameters.x says more than outcome
-        best = max(handles, key=lambda handle: (len(values[handle]), len(handle[0])))
+
+        def telling(handle: Handle, handles: Handles = handles) -> tuple[float, int]:
+            rules = sharing[handle]
+            # of equals the deepest path is the most telling: raw.requestParameters.x says more than outcome
+            return len(rules) / max(rules[value] for value in handles[handle]), len(handle[0])
+
+        best = max(handles, key=telling)
         table = fields.setdefault(best, {})
         for value in handles[best]:
             table.setdefault(value, []).append(rule)

@@ -6,15 +6,16 @@ a careful author would add.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
-from streamproc.model.condition import AllOf, AnyOf, Filter, NoneOf, PatternCondition, Test, ThresholdCondition
+from streamproc.model.condition import AllOf, AnyOf, Filter, NoneOf, Op, PatternCondition, Test, ThresholdCondition
 from streamproc.model.rule import Rule, Severity
-from streamproc.rules.contradiction import never
+from streamproc.rules.contradiction import ALWAYS_THERE, never
 from streamproc.rules.counting import counting_hash
+from streamproc.rules.operators import NEGATED
 from streamproc.rules.types import COUNTING
 
 SETTINGS = (*COUNTING, "group_by", "timezone")
@@ -48,13 +49,19 @@ class Finding:
 Check = Callable[[Rule], Iterator[tuple[Level, str, str]]]
 
 
-def lint(rules: Iterable[Rule]) -> list[Finding]:
-    """Findings in the order of the rules, and of each rule the gravest first."""
+def lint(rules: Iterable[Rule], actions: Collection[str] = ()) -> list[Finding]:
+    """Findings in the order of the rules, and of each rule the gravest first.
+
+    `actions` are some that are known to exist as they are spelled: one that differs from them only in case, or by the
+    service before the colon, is remarked on.
+    """
     checked = list(rules)
     twice = _twice(checked)
+    spellings = _spellings(actions)
     found: list[Finding] = []
     for place, rule in enumerate(checked):
         remarks = [*twice.get(place, ()), *(remark for check in CHECKS for remark in check(rule))]
+        remarks += _unknown_actions(rule, spellings)
         remarks.sort(key=lambda remark: list(Level).index(remark[0]))
         found += [Finding(level, rule.tenant_id, rule.id, path, text) for level, path, text in remarks]
     return found
@@ -84,6 +91,54 @@ def _impossible(rule: Rule) -> Iterator[tuple[Level, str, str]]:
 def _everything(rule: Rule) -> Iterator[tuple[Level, str, str]]:
     if isinstance(rule.condition, PatternCondition) and _tests(rule.condition.filter) == []:
         yield Level.WARNING, "condition", "has no filter: every event of the tenant triggers"
+    elif isinstance(rule.condition, PatternCondition) and not _selects(rule.condition.filter):
+        text = "only says what events are not: nearly every event of the tenant triggers; say which action is meant"
+        yield Level.WARNING, "condition", text
+
+
+def _selects(tree: Filter) -> bool:
+    """Whether it says what an event is, so that most are not. An outcome that is not success is rare enough."""
+    match tree:
+        case AllOf(parts):
+            return any(map(_selects, parts))
+        case AnyOf(parts):
+            return all(map(_selects, parts))
+        case NoneOf(parts):
+            return not all(map(_selects, parts))
+        case Test(path, op, value):
+            if op is Op.EXISTS:
+                return value is True and path not in ALWAYS_THERE
+            return op not in NEGATED or path == ("outcome",)
+        case _:
+            return not tree.negated
+
+
+def actions_of(tree: Filter) -> Iterator[str]:
+    """The literal actions that a filter asks for."""
+    for test in _tests(tree):
+        if isinstance(test, Test) and test.path == ("action",) and not test.ignore_case:
+            if test.op is Op.EQ and isinstance(test.value, str):
+                yield test.value
+            elif test.op is Op.IN and isinstance(test.value, tuple):
+                yield from (value for value in test.value if isinstance(value, str))
+
+
+def _spellings(actions: Collection[str]) -> dict[str, str]:
+    """Right spellings by what may be written instead, in small letters; the service's own colon goes first."""
+    found = {action.rpartition(":")[2].lower(): action for action in sorted(actions) if ":" in action}
+    return found | {action.lower(): action for action in actions}
+
+
+def _unknown_actions(rule: Rule, spellings: dict[str, str]) -> Iterator[tuple[Level, str, str]]:
+    known = set(spellings.values())
+    for action in dict.fromkeys(actions_of(rule.condition.filter)):
+        right = spellings.get(action.lower())
+        if right is None or action in known:
+            continue
+        if right.lower() == action.lower():
+            yield Level.WARNING, "condition.action", f"{action} is spelled {right}, and case counts"
+        elif action != action.lower():  # sources of camel case name the service; an application's own word may be any
+            yield Level.HINT, "condition.action", f"{action} has no service before it; did you mean {right}?"
 
 
 def _once(rule: Rule) -> Iterator[tuple[Level, str, str]]:

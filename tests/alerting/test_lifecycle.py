@@ -25,7 +25,7 @@ def raw(**fields: Any) -> bytes:
 
 
 def opened(event: bytes | None = None) -> Episode:
-    episode = lifecycle.opened(FP, "acme", {"actor.id": "u"}, "e1", 1000, 2000, event or raw())
+    episode = lifecycle.opened(FP, "acme", {"actor.id": "u"}, ("event", "e1"), 1000, 2000, event or raw())
     lifecycle.triggered(episode, 2000, late=False)
     return episode
 

@@ -34,8 +34,7 @@ def plans(draw: st.DrawFn, lateness: int, longest: int, most: int = 25) -> list[
     delays = st.sampled_from([0, 0, 1, lateness - 1, lateness]) | st.integers(0, lateness)
     found = []
     for n, (t, actor) in enumerate(draw(st.lists(st.tuples(times, st.sampled_from("uv")), max_size=most))):
-        for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
-            found.append((t + draw(delays), n, t, actor))
+        found += [(t + draw(delays), n, t, actor) for _ in range(draw(st.sampled_from([1, 1, 1, 2])))]
     fates = draw(st.lists(st.sampled_from(FATES), min_size=len(found), max_size=len(found)))
     return [
         Step(arrival, t, actor, f"e{n}", fate)

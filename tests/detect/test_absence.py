@@ -171,9 +171,7 @@ def told(alerts: list[dict[str, Any]]) -> Told:
     for alert in alerts:
         assert (alert["event"], alert["trigger_count"]) == (None, 1)
         assert alert["triggered_at"] == alert["context"]["deadline"]
-    return {
-        a["id"]: (a["group"]["actor.id"], _ms(a["triggered_at"]), a["status"], a["resolved_at"]) for a in alerts
-    }
+    return {a["id"]: (a["group"]["actor.id"], _ms(a["triggered_at"]), a["status"], a["resolved_at"]) for a in alerts}
 
 
 def _ms(text: str) -> int:
@@ -215,9 +213,13 @@ def test_what_comes_again_resolves_an_alert_though_the_key_was_out_of_memory() -
 
 def test_in_a_backtest_time_runs_on_until_the_last_deadline_and_resolves_nothing_else() -> None:
     long = {"action": "a", "group_by": "actor.id", "expect_every": "300d"}
-    rules = index(rule("yearly", type="absence", condition=long), awaited(id="soon"), rule("p", auto_resolve_after="1h"))
+    rules = index(
+        rule("yearly", type="absence", condition=long), awaited(id="soon"), rule("p", auto_resolve_after="1h")
+    )
     result = backtest(rules, [event(0, 0), event(1, 1, "v"), event(2, MINUTE)])
-    assert [(a["rule"]["id"], a["group"]["actor.id"], a["status"], a["created_at"]) for a in result.alerts.values()] == [
+    assert [
+        (a["rule"]["id"], a["group"]["actor.id"], a["status"], a["created_at"]) for a in result.alerts.values()
+    ] == [
         ("p", "u", "open", iso(BASE)),
         ("p", "v", "open", iso(BASE + 1)),
         ("soon", "v", "open", iso(BASE + 1 + 6 * MINUTE)),

@@ -221,7 +221,9 @@ def test_instants_below_the_count_are_forgotten_when_they_are_settled() -> None:
     assert len(state.spans) <= 2
 
 
-@given(st.lists(st.tuples(st.integers(0, 30 * MINUTE), st.integers(0, MINUTE)), max_size=30), st.sets(st.integers(0, 30)))
+@given(
+    st.lists(st.tuples(st.integers(0, 30 * MINUTE), st.integers(0, MINUTE)), max_size=30), st.sets(st.integers(0, 30))
+)
 def test_storing_and_loading_at_any_point_changes_nothing(hits: list[tuple[int, int]], restarts: set[int]) -> None:
     detector = Scheduled(2, SCHEDULE, MINUTE, None, "UTC")
 

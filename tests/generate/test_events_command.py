@@ -33,7 +33,7 @@ def run(*arguments, settings: Settings | None = None, stdin: bytes = b""):
     ("arguments", "says"),
     [
         (["send", "nowhere.jsonl"], "nowhere.jsonl: is not a file that can be read"),
-        (["send", "-", "--format", "cloudtral"], "--format: 'cloudtral' is not a format (event, cloudtrail); did you"),
+        (["send", "-", "--format", "cloudtral"], "--format: 'cloudtral' is not a format (event, cloudtrail, "),
         (["send", "-", "--tenant", "a/b"], '--tenant: "a/b" is not a tenant'),
         (["send", "-", "--topic", "alerts"], "--topic: alerts is not a source topic of topics.yaml (events)"),
         (["generate", "--attack", "flood"], "attack: 'flood' is not one of brute_force"),

@@ -84,6 +84,14 @@ def test_what_may_be_absent_is_no_reason_to_leave_a_rule_out(absent: dict[str, A
     assert RuleIndex.empty.with_tenant("acme", [rule]).candidates("acme", event()) == (rule,)
 
 
+def test_a_sequence_is_found_by_its_steps() -> None:
+    steps = [{"action": "user.login", "outcome": "failure"}, {"action": {"in": ["user.login", "data.export"]}}]
+    rule = compiled({"steps": steps, "within": "5m"}, type="sequence")
+    index = RuleIndex.empty.with_tenant("acme", [rule])
+    assert index.candidates("acme", event(action="data.export")) == (rule,)
+    assert index.candidates("acme", event(action="data.read")) == ()
+
+
 def test_the_field_with_most_values_is_looked_up() -> None:
     """Nearly all events have the one source and type; of the names each has one."""
     rules = [

@@ -16,7 +16,16 @@ from streamproc.rules.sigma.refusal import NotCarriedError
 RAW = "raw"
 _GCP = "gcp.audit."
 
-_OF_FORMAT = {("aws", "cloudtrail"): "cloudtrail"}
+_OF_FORMAT = {
+    ("aws", "cloudtrail"): "cloudtrail",
+    ("gcp", "gcp.audit"): "gcp",
+    ("gcp", "google_workspace.admin"): "gcp",
+    ("gcp", "google_workspace.login"): "gcp",
+    ("github", "audit"): "github",
+    ("kubernetes", "audit"): "kubernetes",
+    ("m365", "audit"): "m365",
+    ("okta", "okta"): "okta",
+}
 """(product, service) → what the events' `source` is, for the formats that streamproc maps."""
 
 _WORKSPACE = {
