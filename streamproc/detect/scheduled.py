@@ -3,7 +3,8 @@
 An event belongs to the first instant that is not before it, so that a span is `(instant before, instant]`, in local
 time of the rule's zone. Each instant is settled once, when stream time reaches it plus the lateness, also when no
 event comes then, and also after a downtime. An event for an instant already settled is late; settled it is, too, for
-what arrives after that time, so that how often time is told does not matter.
+what arrives after that time, so that how often time is told does not matter. A key wakes only for instants that
+reached the count; when a rule's count is lowered, that holds for a key from its next event on.
 
 Bound: `MAX_INSTANTS` open instants a key, of which the earliest go first (those of a schedule of minutes, where the
 lateness is of hours), each with at most `max(2 * count, 1024)` ids (and values) to tell duplicates by; past that it

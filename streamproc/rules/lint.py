@@ -107,7 +107,7 @@ def _selects(tree: Filter) -> bool:
             return not all(map(_selects, parts))
         case Test(path, op, value):
             if op is Op.EXISTS:
-                return value is True and path not in ALWAYS_THERE
+                return (value is True) is not (path in ALWAYS_THERE)
             return op not in NEGATED or path == ("outcome",)
         case _:
             return not tree.negated
@@ -131,7 +131,8 @@ def _spellings(actions: Collection[str]) -> dict[str, str]:
 
 def _unknown_actions(rule: Rule, spellings: dict[str, str]) -> Iterator[tuple[Level, str, str]]:
     known = set(spellings.values())
-    for action in dict.fromkeys(actions_of(rule.condition.filter)):
+    steps = getattr(rule.condition, "steps", ())
+    for action in dict.fromkeys(action for tree in (rule.condition.filter, *steps) for action in actions_of(tree)):
         right = spellings.get(action.lower())
         if right is None or action in known:
             continue

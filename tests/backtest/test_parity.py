@@ -18,8 +18,8 @@ import yaml
 from streamproc.generate import ATTACKS, Plan, generate
 from streamproc.kafka.topics import apply_topics, load_topics
 from streamproc.settings import Settings
-from tests.cases.runner import cases, check, events_of
-from tests.cases.test_cases import OURS, SHARED
+from tests.cases.runner import check, events_of, waits
+from tests.cases.test_cases import OURS, THEIRS
 from tests.faults.harness import Process, apply_config, lag, latest, produce, read_topic
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -110,9 +110,8 @@ async def test_recorded_cloudtrail(live: Settings, tmp_path: Path) -> None:
 
 
 async def test_the_cases_hold_live(live: Settings, tmp_path: Path) -> None:
-    """All cases at once, each with tenants of its own."""
-    shared = cases(*(path for name in ("threshold", "filter") if (path := SHARED / f"{name}.yaml").exists()))
-    all_ = [case for _, case in (*OURS, *shared) if case.get("live", True)]
+    """All cases at once, each with tenants of its own; tests/runtime/test_driven_clock.py has those that wait."""
+    all_ = [case for _, case in (*OURS, *THEIRS) if case.get("live", True) and not waits(case)]
     chosen = [case for case in all_ if all("tenant_id" not in rule for rule in case["rules"])]
     rules, events = [], []
     for number, case in enumerate(chosen):

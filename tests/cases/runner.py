@@ -55,3 +55,15 @@ def in_backtest(rules: list[dict[str, Any]], events: list[dict[str, Any]]) -> li
     return play(
         compiled, [one for n, doc in enumerate(events) for one in decoder.decode(orjson.dumps(doc), 0, n, None)]
     )
+
+
+def waits(case: dict[str, Any]) -> bool:
+    """Whether time alone makes something of the case: live, that needs a clock that is driven."""
+    return any(
+        rule.get("type") == "absence"
+        or "schedule" in rule.get("condition", {})
+        or rule.get("thresholdType") == "CRON"
+        or rule.get("auto_resolve") == "when_clear"
+        or "auto_resolve_after" in rule
+        for rule in case["rules"]
+    )

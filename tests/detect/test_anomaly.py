@@ -13,7 +13,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from streamproc.backtest.replay import backtest
 from streamproc.detect.anomaly import Anomaly
 from streamproc.detect.detector import NEVER, Cause
 from streamproc.detect.verdict import COUNTED, GREW, INSUFFICIENT, LATE
@@ -21,8 +20,6 @@ from streamproc.model.condition import AnomalyCondition
 from streamproc.model.event import MAX_TIME_MS
 from tests.detect.by_bucket import DAY, HOUR, ByHand, TooClose, condition
 from tests.detect.driving import stored_and_loaded
-from tests.engine.making import BASE, event, index
-from tests.engine.making import DAY as A_DAY
 
 Tally = tuple[int, int]
 """(time of the last, events)"""
@@ -67,7 +64,7 @@ def timelines(draw: st.DrawFn, base: int, bucket: int) -> list[int]:
     usual = draw(st.integers(0, 4))
     every = draw(st.integers(1, 3)) * (1 if bucket == DAY else 7)
     length = 40 if bucket == DAY else 230
-    counts = {n: usual for n in range(0, draw(st.integers(0, length)), every)}
+    counts = dict.fromkeys(range(0, draw(st.integers(0, length)), every), usual)
     counts |= draw(st.dictionaries(st.integers(0, length), st.sampled_from([0, 1, 7, 15, 40]), max_size=25))
     start = base - length // 2 * bucket
     spread = draw(st.integers(0, bucket // 1000 - 1))
@@ -214,7 +211,7 @@ def test_what_an_alert_tells() -> None:
         *([f"2026-02-{10 + n}T00:00:00.000Z", 20] for n in range(14)),
         ["2026-02-24T00:00:00.000Z", 135],
     ]
-    assert detector.reason(state, {"actor.id": "u1"}, None) == "135 events in a day for actor.id u1; 20.0 ± 0.0 are usual"
+    assert detector.reason(state, {"actor.id": "u"}, None) == "135 events in a day for actor.id u; 20.0 ± 0.0 are usual"
     assert detector.cause(state) == Cause("bucket", str(MIDNIGHT + 14 * DAY))
     assert detector.clear_at(state) == MIDNIGHT + 15 * DAY
 
@@ -412,52 +409,3 @@ def test_the_two_hours_of_one_name_are_two() -> None:
     back = around("2026-10-25T01:00:00+00:00")
     assert detector.bucket_of(back - 1) + 1 == detector.bucket_of(back)
     assert detector.start_of(detector.bucket_of(back + 1)) == back
-
-
-def rule(kind: str, **fields: Any) -> dict[str, Any]:
-    return {"id": "r", "tenant_id": "acme", "name": "r", "type": kind, **fields}
-
-
-def played(written: dict[str, Any], plan: Sequence[tuple[int, int, str]]) -> list[dict[str, Any]]:
-    """Backtest events: (ms after the start, how many, a second apart, actor)."""
-    times = sorted((at + n * 1000, actor) for at, count, actor in plan for n in range(count))
-    events = [event(n, at, actor) for n, (at, actor) in enumerate(times)]
-    return list(backtest(index(written), events).alerts.values())
-
-
-def test_an_actor_leaves_its_baseline_and_a_new_one_has_none() -> None:
-    plan = [(day * A_DAY, 20, "u1") for day in range(14)]
-    plan += [(14 * A_DAY, 120, actor) for actor in ("u1", "u2")]
-    [alert] = played(rule("anomaly"), plan)
-    assert alert["group"] == {"actor.id": "u1"}
-    assert alert["event"] is None
-    assert alert["triggered_at"] == "2026-02-24T12:00:39.000Z"  # when the fortieth came
-    assert (alert["trigger_count"], alert["revision"]) == (1, 1)
-    assert alert["context"]["count"] == 120
-    assert alert["reason"] == "120 events in a day for actor.id u1; 20.0 ± 0.0 are usual"
-    assert len(alert["context"]["sample"]) == 4
-
-
-@pytest.mark.parametrize(("actor", "found"), [("u1", 1), ("u2", 0)])
-def test_a_rule_for_one_actor(actor: str, found: int) -> None:
-    plan = [(day * A_DAY, 20, name) for day in range(14) for name in ("u1", "u2")]
-    plan.append((14 * A_DAY, 120, "u1"))
-    assert len(played(rule("anomaly", condition={"actor_id": actor}), plan)) == found
-
-
-def test_a_second_day_is_a_second_trigger_and_clearing_makes_it_a_second_alert() -> None:
-    plan = [(day * A_DAY, 20, "u1") for day in range(14)] + [(day * A_DAY, 90, "u1") for day in (14, 15, 18)]
-    [alert] = played(rule("anomaly"), plan)
-    assert (alert["trigger_count"], alert["status"]) == (3, "open")
-    alerts = played(rule("anomaly", auto_resolve="when_clear"), plan)
-    assert [alert["context"]["bucket_start"][:10] for alert in alerts] == ["2026-02-24", "2026-02-25", "2026-02-28"]
-    assert [alert["resolved_at"] for alert in alerts[:2]] == ["2026-02-25T00:00:00.000Z", "2026-02-26T00:00:00.000Z"]
-
-
-def test_the_volume_of_a_tenant() -> None:
-    plan = [(hour * HOUR, 50, f"u{hour % 7}") for hour in range(8 * 24)] + [(8 * A_DAY, 400, "u1")]
-    [alert] = played(rule("ingestion_spike"), plan)
-    assert alert["group"] == {}
-    assert alert["context"]["threshold"] == 150
-    assert alert["reason"] == "400 events in an hour; 50.0 ± 0.0 are usual"
-    assert BASE % HOUR == 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from streamproc.alerting.fingerprint import alert_id, fingerprint
@@ -16,10 +16,10 @@ from streamproc.engine.match import Matcher
 from streamproc.model.command import Action
 from streamproc.model.event import Event
 from streamproc.model.hit import Hit
-from tests.detect.by_bucket import ByHand
+from tests.detect.by_bucket import ByHand, TooClose
 from tests.engine.making import BASE, DAY, HOUR, MINUTE, SECOND, SOURCE, Partition, event, index, rule, threshold
 
-SETTINGS = {"bucket": "day", "min_count": 3, "ratio": 1.5, "threshold_stddev": 1, "baseline_window_days": 10}
+SETTINGS = {"bucket": "day", "min_count": 3, "ratio": 1.5, "threshold_stddev": 1.1, "baseline_window_days": 10}
 RULES = [
     rule("each", type="anomaly", condition=SETTINGS),
     rule("one", type="anomaly", condition={**SETTINGS, "actor_id": "u", "method": "tail"}, timezone="Asia/Kolkata"),
@@ -119,7 +119,10 @@ def test_each_event_counts_once_however_often_it_is_sent(counts: list[tuple[int,
             partition.write()
             written = len(log)
     partition.tick(events[-1].time - BASE + MINUTE)
-    expected = by_hand(events)
+    try:
+        expected = by_hand(events)
+    except TooClose:
+        assume(False)
     assert told(partition.last) == expected
     in_backtest = backtest(index(*RULES), timeline(counts)).alerts
     assert told(in_backtest) == expected
@@ -127,7 +130,8 @@ def test_each_event_counts_once_however_often_it_is_sent(counts: list[tuple[int,
 
 
 def steady(days: int, a_day: int = 20) -> list[Event]:
-    return timeline([(a_day, 0)] * days)
+    """By u, in the minutes after noon."""
+    return [event(n * 50 + i, n * DAY + i * SECOND, "u") for n in range(days) for i in range(a_day)]
 
 
 ONE = rule("r", type="anomaly", auto_resolve="when_clear")

@@ -52,6 +52,10 @@ FINE: list[dict[str, Any]] = [
     rule({"any": [{"action": "a"}, {"action": "b"}]}),
     rule({"actor.id": {"in": {"list": "vip"}, "not": "x"}}),
     rule({"apps": "x", "hostname": "y"}),
+    rule({"none": [{"action": {"not": "a"}}]}),
+    rule({"any": [{"action": "a"}, {"metadata.x": 1, "actor.id": {"not": "svc"}}]}),
+    rule({"metadata.x": {"exists": True}}),
+    rule({"count": 5, "window": "5m", "actor.id": {"not": "svc"}}, type="threshold"),
 ]  # fmt: skip
 
 
@@ -62,6 +66,10 @@ def test_leaves_alone(written: dict[str, Any]) -> None:
 
 SAID: list[tuple[dict[str, Any], str]] = [
     (rule({}), "warning: condition: has no filter: every event of the tenant triggers"),
+    (rule({"actor.id": {"not": "svc"}}), "warning: condition: only says what events are not: nearly every event of the tenant triggers; say which action is meant"),
+    (rule({"none": [{"actor.id": "svc"}, {"action": "a"}]}), "warning: condition: only says what events are not: nearly every event of the tenant triggers; say which action is meant"),
+    (rule({"action": {"exists": True}}), "warning: condition: only says what events are not: nearly every event of the tenant triggers; say which action is meant"),
+    (rule({"any": [{"action": "a"}, {"metadata.x": {"not": 1}}]}), "warning: condition: only says what events are not: nearly every event of the tenant triggers; say which action is meant"),
     (rule({"action": "a"}, cooldown_min=0), "warning: cooldown_min: is 0 on a pattern: each matching event notifies"),
     (rule({"action": "a"}, severity="critical"), "warning: channels: are none, and neither is there a webhook: of a critical alert nobody is told"),
     (rule({"action": "a"}, runbook=None), "hint: runbook: is missing: say where one reads what to do"),
@@ -98,6 +106,24 @@ def test_any_of_nothing_cannot_be_written_but_would_be_remarked_on() -> None:
     nothing = parse_rule(rule({"a": 1}, runbook=LINK)).model_copy(update={"condition": PatternCondition(AnyOf(()))})
     (first, *_) = lint([nothing])
     assert str(first) == "error: condition: any of nothing never holds"
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("iam:createuser", ["warning: condition.action: iam:createuser is spelled iam:CreateUser, and case counts"]),
+        ("CreateUser", ["hint: condition.action: CreateUser has no service before it; did you mean iam:CreateUser?"]),
+        ("User.Login", ["warning: condition.action: User.Login is spelled user.login, and case counts"]),
+        *[(action, []) for action in ("iam:CreateUser", "iam:CreateRole", "createuser", "user.login", "user.signin")],
+    ],
+)
+def test_actions_that_are_nearly_known(action: str, said: list[str]) -> None:
+    known = {"iam:CreateUser", "user.login"}
+    for condition in ({"action": action}, {"action": {"in": [action, "x"]}}, {"any": [{"action": action}, {"a": 1}]}):
+        assert [str(one) for one in lint([parse_rule(rule(condition, runbook=LINK))], known)] == said
+    assert lint([parse_rule(rule({"action": {"eq": action, "ignore_case": True}}, runbook=LINK))], known) == []
+    steps = {"within": "5m", "steps": [{"action": action}, {"action": "x"}]}
+    assert [str(one) for one in lint([parse_rule(rule(steps, type="sequence", runbook=LINK))], known)] == said
 
 
 def test_rules_that_are_there_twice() -> None:
