@@ -82,8 +82,8 @@ class PartitionEngine:
 
     @property
     def timed(self) -> bool:
-        """Whether time alone could make a key of those seen trigger."""
-        return any(judge.detector.timed for judge in self._judges.used)
+        """Whether time alone could make a key of those seen trigger, or clear."""
+        return any(judge.detector.timed or judge.rule.rule.when_clear for judge in self._judges.used)
 
     # hits
 
@@ -283,9 +283,7 @@ class PartitionEngine:
             if episode.pending and self.now >= lifecycle.due_at(episode):
                 self._refresh(state, episode)
                 self._emit(state, episode, self.now)
-            if self.ending:
-                return
-            quiet_ms = None if judge is None else judge.quiet_ms
+            quiet_ms = None if judge is None or self.ending else judge.quiet_ms
             if quiet_ms is not None and self.now >= episode.last_triggered + quiet_ms:
                 self._resolve_quiet(state, episode, quiet_ms)
             elif self.now >= (clear_at := timers.clear_at(state, judge)):

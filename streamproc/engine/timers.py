@@ -16,11 +16,13 @@ def next_timer(state: KeyState, judge: Judge | None, now: int) -> int:
 
 
 def last_timer(state: KeyState, judge: Judge | None, now: int) -> int:
-    """The same, for triggers by time alone and what is held back of them: see `PartitionEngine.ending`."""
+    """The same, for what time alone makes certain, and what is held back of it: see `PartitionEngine.ending`."""
     when = NEVER
     if judge is not None and judge.rule.rule.enabled:
         when = _due(state, judge, now)
     episode = state.episode
+    if episode is not None and lifecycle.is_open(episode):
+        when = min(when, clear_at(state, judge))
     return min(when, lifecycle.due_at(episode)) if episode is not None and episode.pending else when
 
 

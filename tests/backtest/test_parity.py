@@ -18,7 +18,7 @@ import yaml
 from streamproc.generate import ATTACKS, Plan, generate
 from streamproc.kafka.topics import apply_topics, load_topics
 from streamproc.settings import Settings
-from tests.cases.runner import check, events_of, waits
+from tests.cases.runner import check, events_of, in_order, waits
 from tests.cases.test_cases import OURS, THEIRS
 from tests.faults.harness import Process, apply_config, lag, latest, produce, read_topic
 
@@ -127,7 +127,7 @@ async def test_the_cases_hold_live(live: Settings, tmp_path: Path) -> None:
 
         def holds(case: dict[str, Any], number: int, alerts: dict[str, Any]) -> None:
             mine = [a for a in alerts.values() if a["tenant_id"].endswith(f"-{number}")]
-            mine.sort(key=lambda a: [rule["id"] for rule in case["rules"]].index(a["rule"]["id"]))
+            mine.sort(key=in_order(case))
             check(case, lambda _rules, _events: mine)
 
         def all_hold(alerts: dict[str, Any]) -> bool:

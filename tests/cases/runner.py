@@ -44,7 +44,8 @@ def check(case: dict[str, Any], play: Player) -> None:
     """Play a case and compare; an expectation lists only the fields it fixes."""
     alerts = play(case["rules"], events_of(case))
     pairs = zip(case["expect"], alerts, strict=False)
-    assert [list(differences(wanted, alert)) for wanted, alert in pairs if list(differences(wanted, alert))] == []
+    found = [found for wanted, alert in pairs if (found := list(differences(wanted, alert)))]
+    assert found == [], f"{case['name']}: (field, wanted, found) {found}"
     assert len(alerts) == len(case["expect"]), [alert["rule"]["id"] for alert in alerts]
 
 
@@ -67,3 +68,9 @@ def waits(case: dict[str, Any]) -> bool:
         or "auto_resolve_after" in rule
         for rule in case["rules"]
     )
+
+
+def in_order(case: dict[str, Any]) -> Callable[[dict[str, Any]], tuple[str, int]]:
+    """A sort key that puts alerts in the order in which a backtest creates them: by their trigger, then by rule."""
+    rules = [rule["id"] for rule in case["rules"]]
+    return lambda alert: (alert["triggered_at"], rules.index(alert["rule"]["id"]))

@@ -92,6 +92,16 @@ def test_the_reason(every_ms: int, reason: str) -> None:
     assert detector.context(state)["expected_every_seconds"] == every_ms / 1000
 
 
+def test_an_older_event_counts_only_while_its_own_deadline_is_not_settled() -> None:
+    detector = made()
+    state = detector.new()
+    detector.apply(state, 1000, 1000, "a", None, b"{}")
+    assert detector.apply(state, 900, 971, "b", None, b"{}") == LATE, "60 + 10 after it"
+    assert detector.apply(state, 910, 980, "c", None, b"{}") == COUNTED
+    assert detector.settle(state, 2000) == Fired(970, 980, 1000)
+    assert detector.settle(state, 2000) == Fired(1060, 1070)
+
+
 def gaps(times: list[int], every: int) -> list[int]:
     """The deadlines that were missed, by all events; the last one always is."""
     return [one + every for one, after in pairwise(sorted({*times, 10**15})) if after > one + every]
@@ -154,7 +164,7 @@ Told = dict[str, tuple[str, int, str, str | None]]
 
 def by_hand(steps: list[Step]) -> Told:
     """Alert id → actor, deadline, how it ended, and when: each gap is an alert, ended by the first to come after it."""
-    found = {}
+    found: Told = {}
     for actor in {step.actor for step in steps}:
         mine = [step for step in steps if step.actor == actor]
         for deadline in gaps([step.t for step in mine], 5 * MINUTE):

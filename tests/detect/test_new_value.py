@@ -61,7 +61,7 @@ def run(detector: NewValue, sightings: Iterable[Sighting], restarts: Collection[
     return said, state
 
 
-values = st.sampled_from(["a", "b", "1", 1, True, 0.5, False, 0])
+values: st.SearchStrategy[Value] = st.sampled_from(["a", "b", "1", 1, True, 0.5, False, 0])
 
 
 @st.composite
@@ -160,7 +160,8 @@ def test_what_the_alert_tells() -> None:
     detector.apply(state, BASE + 90 * DAY + 10, 0, "5", "DE", b"")
     assert detector.reason(state, {}, None) == "actor.country DE for the first time in 90 d (known: US)"
     assert detector.context(state)["value_last_seen"] == iso(BASE + 9)
-    for n, value in enumerate([True, 2, 3.5, "x", "y", "z"]):
+    several: list[Value] = [True, 2, 3.5, "x", "y", "z"]
+    for n, value in enumerate(several):
         detector.apply(state, BASE + 91 * DAY + n, 0, f"v{n}", value, b"")
     assert detector.reason(state, {}, None) == "actor.country z for the first time (known: y, x, 3.5, 2, true, …)"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise, takewhile
 from typing import Any
@@ -41,7 +42,7 @@ def ms(text: str, zone: str = "UTC") -> int:
 # instants
 
 
-CALENDARS = {
+CALENDARS: dict[str, Callable[[Moment], bool]] = {
     "*/7 * * * *": lambda d: d.minute % 7 == 0,
     "0 */2 * * *": lambda d: d.minute == 0 and d.hour % 2 == 0,
     "30 9 * * 1-5": lambda d: (d.hour, d.minute) == (9, 30) and d.isoweekday() <= 5,
@@ -148,7 +149,7 @@ def run(detector: Scheduled, *hits: tuple[int, str] | tuple[int, str, Any]) -> t
     state, newest, said = detector.new(), 0, []
     for t, id, *value in hits:
         newest = max(newest, t)
-        said.append(detector.apply(state, t, newest, id, *(value or [None]), b'{"id":"%s"}' % id.encode()))
+        said.append(detector.apply(state, t, newest, id, value[0] if value else None, b'{"id":"%s"}' % id.encode()))
     return said, state
 
 
@@ -187,8 +188,9 @@ def test_what_comes_for_a_settled_instant_is_late() -> None:
     assert detector.apply(state, at, at + MINUTE, "a", None, b"{}") == COUNTED
     assert detector.apply(state, at, at + MINUTE + 1, "b", None, b"{}") == LATE, "though nobody told the time"
     assert detector.settle(state, at + MINUTE + 1) == Fired(at, at + MINUTE)
-    assert detector.apply(state, at, at, "c", None, b"{}") == LATE, "from a source that is behind"
-    assert detector.apply(state, at + 1, at + HOUR, "d", None, b"{}") == LATE
+    for id in "cd":
+        assert detector.apply(state, at, at, id, None, b"{}") == LATE, "from a source that is behind"
+    assert detector.apply(state, at + 1, at + HOUR, "e", None, b"{}") == LATE
 
 
 def test_different_values() -> None:

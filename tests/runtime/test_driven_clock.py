@@ -21,7 +21,7 @@ from streamproc.kafka.topics import apply_topics, load_topics
 from streamproc.runtime.detect import DetectPartition, timer_of
 from streamproc.settings import Settings
 from streamproc.sources.decode import Decoder
-from tests.cases.runner import A_TENANT, check, events_of, waits
+from tests.cases.runner import A_TENANT, check, events_of, in_order, waits
 from tests.cases.test_cases import OURS, THEIRS
 from tests.engine.making import DAY, index
 from tests.faults.harness import latest, read_topic
@@ -86,5 +86,5 @@ async def test_time_alone(
             await worker.work([(topics["signals"].topic, [Record(offset, values[offset], 0)])])
         await ledger.close()
     alerts = list(latest([r for r in await read_topic(settings, "alerts") if r.value]).values())
-    alerts.sort(key=lambda alert: [doc["id"] for doc in docs].index(alert["rule"]["id"]))
+    alerts.sort(key=in_order(case))
     check(case, lambda _rules, _events: alerts)
