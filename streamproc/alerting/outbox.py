@@ -151,6 +151,8 @@ class Outbox:
         self._lanes.freed(entry)
         entry.tries += 1
         entry.attempts = (*(a.shortened() for a in entry.attempts), Attempt.of(outcome, now))
+        if outcome.progress is not None:
+            entry.notification = replace(entry.notification, progress=outcome.progress)
         verdict = decide(entry.tries, outcome, now, self._terms(entry.notification).schedule, rng)
         if isinstance(verdict, RetryAt):
             entry.at = verdict.at
@@ -223,9 +225,10 @@ class Outbox:
         effects.records.append(delivery)
         notification, line = entry.notification, self._line(entry.notification.chain)
         told = state is DeliveryState.DELIVERED and notification.purpose in OPENING
-        failed = state is DeliveryState.GAVE_UP and notification.purpose in (
-            Purpose.TRIGGERED,
-            Purpose.REOPENED,
+        failed = (
+            state is DeliveryState.GAVE_UP
+            and notification.purpose in (Purpose.TRIGGERED, Purpose.REOPENED)
+            and not notification.progress.reached  # some of its recipients know, and want to know how it ends
         )
         if line.failed is not None and (told or failed):
             self._forget(line.failed, effects)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ormsgpack
@@ -11,6 +11,7 @@ import ormsgpack
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.delivery import Attempt, Delivery, DeliveryState, OutcomeKind, Reason
 from streamproc.model.notification import Notification
+from streamproc.model.progress import NONE_YET, Progress
 
 VERSION = 1
 _ENTRY, _MARK = 0, 1
@@ -42,7 +43,9 @@ class Entry:
     def encode(self) -> bytes:
         """The stored form. Whether an attempt is in flight is not stored: after a restart it is made again."""
         attempts = [(a.at, a.kind, a.reason, a.status, a.latency_ms, a.excerpt, a.detail) for a in self.attempts]
-        return _packed([_ENTRY, self.notification.encode(), self.at, self.tries, attempts])
+        values = [_ENTRY, self.notification.encode(), self.at, self.tries, attempts]
+        progress = self.notification.progress
+        return _packed([*values, progress.reached, progress.refused] if progress != NONE_YET else values)
 
 
 @dataclass(slots=True, frozen=True)
@@ -75,8 +78,11 @@ def decode(value: bytes) -> Entry | Mark:
     kind, body, at, *rest = ormsgpack.unpackb(value[1:])
     if kind == _MARK:
         return Mark(Delivery.decode(body), at, rest[0])
-    tries, attempts = rest
-    return Entry(Notification.decode(body), at, tries, tuple(_attempt(*stored) for stored in attempts))
+    tries, attempts, *progress = rest
+    notification = Notification.decode(body)
+    if progress:
+        notification = replace(notification, progress=Progress(*map(tuple, progress)))
+    return Entry(notification, at, tries, tuple(_attempt(*stored) for stored in attempts))
 
 
 def _attempt(

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from aiohttp.client_reqrep import ClientResponse
 
 from streamproc.alerting.retry import retry_after_seconds
@@ -61,7 +62,8 @@ class Http:
         clock: Callable[[], float] = time.time,
         user_agent: str = "streamproc",
     ) -> None:
-        self._allowed = tuple(allowed_networks)
+        self.allowed_networks = tuple(allowed_networks)
+        self.connect_seconds, self.total_seconds = connect_seconds, total_seconds
         self._timeout = aiohttp.ClientTimeout(
             total=total_seconds, connect=connect_seconds, sock_connect=connect_seconds
         )
@@ -70,11 +72,13 @@ class Http:
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
         self.clock = clock
+        self.resolver: AbstractResolver
 
     async def __aenter__(self) -> Self:
+        self.resolver = Resolver()
         connector = aiohttp.TCPConnector(
             limit=0,  # the outbox limits attempts per channel
-            resolver=Resolver(),
+            resolver=self.resolver,
             socket_factory=self._socket,
             keepalive_timeout=4.0,  # under the 5 s after which common servers close idle connections
         )
@@ -118,7 +122,7 @@ class Http:
     def _socket(self, info: tuple[int, int, int, str, tuple[str | int, ...]]) -> socket.socket:
         """The socket for one address; refuses addresses that are not permitted."""
         family, kind, protocol, _, address = info
-        if not permitted(str(address[0]), self._allowed):
+        if not permitted(str(address[0]), self.allowed_networks):
             raise ForbiddenAddressError
         return socket.socket(family=family, type=kind, proto=protocol)
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from streamproc.model.channel_settings import ChannelRef
+from streamproc.model.progress import Progress
 from streamproc.model.time_text import milliseconds
 from streamproc.model.times import iso, iso_or_none
 
@@ -100,7 +101,8 @@ class Outcome:
     """What one attempt came to.
 
     `retry_after`: seconds, as the provider asked. `excerpt`: the beginning of the answer, secrets masked, at most
-    20 kB. `detail`: a short text for people. `latency_ms`: from the start of the attempt to its end.
+    20 kB. `detail`: a short text for people. `latency_ms`: from the start of the attempt to its end. `progress`: for a
+    channel with several recipients, who needs no further attempt; None for all others.
     """
 
     kind: OutcomeKind
@@ -110,6 +112,7 @@ class Outcome:
     excerpt: str = ""
     latency_ms: int = 0
     detail: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from streamproc.model.channel_settings import ChannelRef
+from streamproc.model.progress import NONE_YET, Progress
 from streamproc.model.time_text import milliseconds
 from streamproc.model.times import iso
 
@@ -50,6 +51,7 @@ class Notification:
 
     `silent_count`: triggers since the last one that was told, not counting this one. `step` and `repeat` number
     escalation steps and their repetitions. `recipient` is empty where the channel itself is the recipient.
+    `progress` is the outbox's own and not on the topic: which of a channel's recipients need no further attempt.
     Replays make equal `delivery_id`s, so it serves receivers as idempotency key. Times are ms since the epoch.
     """
 
@@ -66,6 +68,7 @@ class Notification:
     recipient: str = ""
     step: int = 0
     repeat: int = 0
+    progress: Progress = NONE_YET
 
     @property
     def event_type(self) -> str:
