@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import orjson
+
 from streamproc.model.hit import EVENTS_PER_RECORD
 
 MIN_TIME_MS: Final = 0
@@ -54,9 +56,9 @@ class Event:
     ``time`` and ``arrival`` are milliseconds since the epoch in UTC: ``time`` is what the producer said, not
     clamped, within ``MIN_TIME_MS .. MAX_TIME_MS``; ``arrival`` is the record's timestamp (in a backtest the
     event's own time). ``doc`` is the nested document that rules and alerts see; ``id``, ``tenant_id``,
-    ``action``, ``outcome`` and ``event_time`` (ISO 8601, milliseconds, ``Z``) are always in it. ``raw`` is
-    the JSON of ``doc``: the record's own bytes where they were canonical already. Decoding ``raw`` again
-    gives the same ``doc``. ``place`` is its place in the source partition, as in ``model.hit``: offset *
+    ``action``, ``outcome`` and ``event_time`` (ISO 8601, milliseconds, ``Z``) are always in it. ``written`` are
+    the record's own bytes where they were canonical already, else None until ``raw`` is asked for: most events of
+    native formats match no rule. ``place`` is its place in the source partition, as in ``model.hit``: offset *
     EVENTS_PER_RECORD + index in the record.
     """
 
@@ -66,8 +68,15 @@ class Event:
     time: int
     arrival: int
     doc: dict[str, Any]
-    raw: bytes
+    written: bytes | None
     place: int = 0
+
+    @property
+    def raw(self) -> bytes:
+        """The JSON of ``doc``. Decoding it again gives the same ``doc``."""
+        if self.written is None:
+            self.written = orjson.dumps(self.doc)
+        return self.written
 
     @property
     def offset(self) -> int:

@@ -74,6 +74,13 @@ _BY_ARN: Final = {
 }
 
 
+_SERVICES: Final = frozenset(service for service, _ in _BY_SERVICE)
+_RANK: Final = {field: place for place, field in enumerate(_BY_PARAMETER)}
+_KNOWN: Final = frozenset(
+    [*_BY_PARAMETER, *(field for _, field in _BY_SERVICE), *(field for field, _ in _LISTS), *_NAMES]
+)
+
+
 def resources_of(record: dict[str, Any], event_source: str) -> list[dict[str, Any]]:
     """``[{"type": …, "id": …}]``, the main one first; ``type`` is left out where nothing tells it."""
     listed = record.get("resources")
@@ -109,12 +116,19 @@ def _kind_of(arn: str) -> str | None:
 
 
 def _named(parameters: dict[str, Any], event_source: str) -> Iterator[dict[str, Any]]:
-    for (service, field), kind in _BY_SERVICE.items():
-        if service == event_source and _is_id(parameters.get(field)):
-            yield {"type": kind, "id": parameters[field]}
-    for field, kind in _BY_PARAMETER.items():
-        if _is_id(parameters.get(field)) and (event_source, field) not in _BY_SERVICE:
-            yield {"type": kind, "id": parameters[field]}
+    """What the parameters name: by service, by parameter, in lists; of each in the order of its table."""
+    known = _KNOWN & parameters.keys()  # most records have one of the eighty, or none
+    if not known:
+        return
+    by_parameter = {field for field in known if field in _BY_PARAMETER}
+    if event_source in _SERVICES:
+        for (service, field), kind in _BY_SERVICE.items():
+            if service == event_source and _is_id(parameters.get(field)):
+                yield {"type": kind, "id": parameters[field]}
+                by_parameter.discard(field)
+    for field in by_parameter if len(by_parameter) < 2 else sorted(by_parameter, key=_RANK.__getitem__):
+        if _is_id(parameters[field]):
+            yield {"type": _BY_PARAMETER[field], "id": parameters[field]}
     for field, element in _LISTS:
         holder = parameters.get(field)
         items = holder.get("items") if type(holder) is dict else None

@@ -25,6 +25,10 @@ TENANT_HEADER: Final = "source-tenant"
 Headers = Iterable[tuple[str, bytes | None]]
 Wanted = Callable[[str, dict[str, Any]], object]
 
+SURELY_FITS: Final = 16 * 1024
+"""A record of so many bytes, mapped, is less than `MAX_BYTES`: no number is written more than six times as long, and
+what is taken out of the record is no longer than it."""
+
 _FIVE: Final = itemgetter("id", "tenant_id", "action", "outcome", "event_time")
 _MILLIS: Final = {f"{ms:03d}Z": ms for ms in range(1000)}
 _NOTHING: Final[dict[str, Any]] = {}
@@ -194,7 +198,8 @@ class Decoder:
                 return events, None
             records = doc.get(envelope) if envelope is not None else None
             if type(records) is not list:
-                self._native(events, source, doc, default_id, arrival, tenant, place)
+                assert value is not None
+                self._native(events, source, doc, default_id, arrival, tenant, place, len(value), is_shallow(value, 1))
                 return events, None
             if len(records) > EVENTS_PER_RECORD:
                 raise EventError(
@@ -208,7 +213,8 @@ class Decoder:
             try:
                 if type(record) is not dict:
                     raise EventError(Reason.NOT_OBJECT, f"value: {shorten(record)} is not an object")
-                self._native(events, source, record, f"{default_id}-{index}", arrival, tenant, place + index)
+                default = f"{default_id}-{index}"
+                self._native(events, source, record, default, arrival, tenant, place + index, MAX_BYTES, False)
             except EventError as error:
                 errors.append(EventError(error.reason, f"{envelope}[{index}]: {error.message}"))
         if len(errors) > 1:
@@ -240,6 +246,8 @@ class Decoder:
         arrival: int | None,
         tenant: str | None,
         place: int,
+        size: int,
+        shallow: bool,
     ) -> None:
         doc = source.map(record)
         if doc is None:
@@ -249,8 +257,10 @@ class Decoder:
             doc["tenant_id"] = tenant
         doc["raw"] = record
         time, _ = canonicalise(doc, default_id, arrival, tenant)
-        raw = _bounded(doc)
-        if not is_shallow(raw):
+        # What a record of its own says in a few KiB cannot grow past the limit, so that it is written only when a
+        # rule matches; of an envelope the size of one record is not known.
+        raw = None if size <= SURELY_FITS else _bounded(doc)
+        if not shallow:
             check_depth(doc)  # the record is one level deeper under `raw`
         events.append(_event(doc, time, arrival, raw, place))
 
@@ -286,7 +296,7 @@ class Decoder:
         return ms
 
 
-def _event(doc: dict[str, Any], time: int, arrival: int | None, raw: bytes, place: int) -> Event:
+def _event(doc: dict[str, Any], time: int, arrival: int | None, raw: bytes | None, place: int) -> Event:
     return Event(
         doc["tenant_id"],
         doc["id"],

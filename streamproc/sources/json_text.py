@@ -52,9 +52,10 @@ def check_depth(doc: Any) -> None:
     raise _too_deep()
 
 
-def is_shallow(text: bytes) -> bool:
-    """True when so few brackets are in the text that it cannot nest too deep; cheaper than `check_depth`."""
-    return text.count(b"{") + text.count(b"[") <= MAX_LEVELS
+def is_shallow(text: bytes, below: int = 0) -> bool:
+    """True when so few brackets are in the text that it cannot nest too deep, `below` levels further down; cheaper
+    than `check_depth`."""
+    return text.count(b"{") + text.count(b"[") + below <= MAX_LEVELS
 
 
 def _too_deep() -> EventError:
