@@ -34,6 +34,13 @@ STREAM_TIME = Gauge("streamproc_stream_time_seconds", "Stream time of a signals 
 SNAPSHOT_OFFSET = Gauge("streamproc_config_offset", "Offset of the config topic that is in force")
 RULES_ACTIVE = Gauge("streamproc_rules_active", "Rules that are enabled and compiled")
 RULE_PROBLEMS = Gauge("streamproc_rule_problems", "Config records that cannot be used; see `streamproc rules list`")
+RULES_WITHOUT_GEOIP = Gauge(
+    "streamproc_rules_without_geoip", "Active rules that need country or coordinates while no GeoIP file is loaded"
+)
+
+# geoip
+GEOIP_LOADS = Counter("streamproc_geoip_loads_total", "Times a GeoIP file was loaded, new or replaced")
+GEOIP_FAILURES = Counter("streamproc_geoip_failures_total", "GeoIP files and lookups that failed", ["what"])
 
 # delivery
 NOTIFICATIONS = Counter("streamproc_notifications_total", "Notifications decided on", ["purpose"])

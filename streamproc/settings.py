@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     """Seconds between commits of what was read."""
 
     geoip_db: OptionalPath = None
-    """An MMDB file that gives an address its country."""
+    """An MMDB file that gives an address its country and coordinates; read again when it changes."""
     allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     """Networks that deliveries may reach though they are private, separated by commas."""
     log_format: Literal["console", "json"] = "console"

@@ -77,9 +77,13 @@ def _holds(op: Op, wanted: Any, found: Any, path: Path) -> bool:
         case Op.STARTS_WITH:
             return isinstance(found, str) and found.startswith(wanted)
         case Op.REGEX:
-            return isinstance(found, str) and regex(wanted).search(found[:MAX_SCANNED]) is not None
+            return isinstance(found, str) and _found(wanted, found)
         case _:
             return False
+
+
+def _found(pattern: str, text: str) -> bool:
+    return regex(pattern).search(text[:MAX_SCANNED].encode("utf-8", "replace")) is not None
 
 
 def _same(found: Any, wanted: Any) -> bool:

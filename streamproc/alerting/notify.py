@@ -16,6 +16,7 @@ import orjson
 from streamproc.alerting import cooldown
 from streamproc.alerting.notify_state import Muted, NotifyState, Seen
 from streamproc.alerting.recipients import Lookup, NotifyingRule, named, subscribed
+from streamproc.alerting.silence import silenced
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings
 from streamproc.model.delivery import Delivery, DeliveryState, Reason
 from streamproc.model.notification import EVENT_TYPES, Notification, Purpose, delivery_id
@@ -94,7 +95,10 @@ class _Case:
             return Reason.SHADOW
         if not self.rule.enabled:
             return Reason.DISABLED
-        return Reason.SILENCE if self.alert["status"] == "suppressed" else None
+        if self.alert["status"] == "suppressed":
+            return Reason.SILENCE
+        silences = self.lookup.silences(self.alert["tenant_id"])
+        return Reason.SILENCE if silences and silenced(self.alert, silences, self.now) else None
 
     def names(self, purpose: Purpose) -> tuple[str, ...]:
         """What a notification goes by in `events` filters: a further trigger is also an update."""

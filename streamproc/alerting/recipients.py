@@ -10,6 +10,7 @@ from streamproc.model.channel import parse_channel, parse_webhook
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.model.rule_recipients import RuleWebhook, names_webhooks, rule_webhooks
+from streamproc.model.silence import Silence
 
 
 class NotifyingRule(Protocol):
@@ -141,6 +142,10 @@ class Lookup(Protocol):
     def channels(self) -> ChannelBook: ...
 
     def rule(self, owner: str, rule_id: str) -> NotifyingRule | None: ...
+
+    def silences(self, tenant: str) -> Sequence[Silence]:
+        """Those that may concern the tenant's alerts."""
+        ...
 
 
 def named(rule: NotifyingRule, tenant: str, book: ChannelBook) -> tuple[list[ChannelSettings], list[ChannelRef]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from streamproc.model.event import Event, EventError
 from streamproc.sources.decode import Decoder
+from streamproc.sources.enrich import Enrich
 from streamproc.sources.files import RecordFile, RecordFileError
 from streamproc.sources.registry import SOURCES
 
@@ -37,8 +38,8 @@ class EventFiles:
     """Iterates (record number from 0, event) over some files, in their order; numbers go on from file to file.
 
     In a file of JSON lines the number is that of the line. `tenant` owns records that name none of their own, and all
-    records of native formats. `progress` is told the bytes read of each file. Raises ValueError for a format or
-    tenant that cannot be; iterating raises SourceError.
+    records of native formats. `progress` is told the bytes read of each file. `enrich` adds to each event. Raises
+    ValueError for a format or tenant that cannot be; iterating raises SourceError.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class EventFiles:
         format: str = "event",
         tenant: str | None = None,
         progress: Callable[[str, int], None] = lambda _file, _bytes: None,
+        enrich: Enrich | None = None,
     ) -> None:
         self._files = files
-        self._decoder = Decoder("backtest", format, tenant)
+        self._decoder = Decoder("backtest", format, tenant, enrich)
         self._progress = progress
         source = SOURCES.get(format)
         self._envelope = None if source is None else source.envelope

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from streamproc.bench import types
@@ -13,7 +14,7 @@ from streamproc.bench.figures import Goal
 from streamproc.bench.rules import BRUTE_FORCE, BUSY_HOUR, EVERYONE, TEN, CountingRule, documents
 
 MANY_TENANTS = 1_000
-NAMES = ("w1", "w2", "rules", "types", "keys", "latency")
+NAMES = ("w1", "w2", "rules", "types", "keys", "backtest", "latency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Scale:
     faust_events: int = 200_000
     """Fewer: it takes some twenty times as long, and its cost per event hardly depends on the number."""
     runs: int = 3
+    backtest_events: int = 200_000
+    cloudtrail: Path | None = None
+    """Records for the backtest part; None: drawn ones."""
+    cloudtrail_rules: tuple[Path, ...] = ()
+    """Rules for it; empty: the AWS pack."""
     latency_s: float = 30.0
     latency_rate: int = 1_000
     quiet_s: float = 120.0
@@ -33,7 +39,7 @@ class Scale:
 
 
 FULL = Scale()
-QUICK = Scale(events=50_000, faust_events=20_000, runs=1, latency_s=5.0, quiet_s=0, repeats=0)
+QUICK = Scale(events=50_000, faust_events=20_000, backtest_events=10_000, runs=1, latency_s=5.0, quiet_s=0, repeats=0)
 
 
 @dataclass(frozen=True, slots=True)

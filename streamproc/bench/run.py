@@ -7,12 +7,13 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from streamproc.bench.backtesting import AWS_PACK, BacktestFigure, measure_backtest
 from streamproc.bench.cluster import Cluster
 from streamproc.bench.contestant import BenchError, Place
 from streamproc.bench.draw import Workload, draws
@@ -59,6 +60,7 @@ class Results:
     parts: list[PartResult]
     latency: list[Latency]
     problems: list[str]
+    backtest: list[BacktestFigure] = field(default_factory=list)
 
     @property
     def fine(self) -> bool:
@@ -75,6 +77,10 @@ class Results:
             "latency_ms": [
                 {name: getattr(row, name) for name in ("label", "count", "missing", "p50", "p90", "p99", "max")}
                 for row in self.latency
+            ],
+            "backtest": [
+                {"label": row.label, "events": row.events, "cpu_s": row.cpu_s, "events_per_s": row.events_per_s}
+                for row in self.backtest
             ],
             "latency_goal_p99_ms": LATENCY_GOAL_MS,
             "problems": self.problems,
@@ -102,6 +108,17 @@ class Bench:
                     standings = await self._part(part, session, results.problems)
                     results.parts.append(PartResult(part, standings))
                     self._show.part(part, standings)
+            if "backtest" in only:
+                with self._noted(results.problems, "backtest"):
+                    await self._quiet()
+                    self._show.tell("backtest over CloudTrail records", 0, 1)
+                    results.backtest = await measure_backtest(
+                        self._place("backtest"),
+                        self._scale.backtest_events,
+                        self._scale.cloudtrail,
+                        self._scale.cloudtrail_rules or (AWS_PACK,),
+                    )
+                    self._show.backtest(results.backtest)
             if "latency" in only:
                 with self._noted(results.problems, "latency"):
                     await self._quiet()

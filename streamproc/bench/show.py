@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from streamproc.bench.backtesting import BacktestFigure
 from streamproc.bench.figures import Latency, Standing, ratio_text
 from streamproc.bench.measure import RunResult
 from streamproc.bench.parts import Part
@@ -80,6 +81,10 @@ class Show:
                 aim = f"aim at most {ratio_text(goal.limit)}"
                 self._results.print(f"  {goal.text}: [bold]{ratio_text(ratio)}[/], {aim} — [{colour}]{word}[/]")
 
+    def backtest(self, rows: Sequence[BacktestFigure]) -> None:
+        """The backtest part is done."""
+        self._results.print(backtest_table(rows))
+
     def latency(self, rows: Sequence[Latency]) -> None:
         """The latency part is done."""
         self._results.print(latency_table(rows))
@@ -103,6 +108,18 @@ def throughput_table(part: Part, standings: Sequence[Standing]) -> Table:
             _number(standing.median("broker_cpu_s_per_million"), 2),
             _alerts(standing),
         )
+    return table
+
+
+def backtest_table(rows: Sequence[BacktestFigure]) -> Table:
+    """One row per set of rules."""
+    title = "Backtest of CloudTrail records, one core"
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for column in ("", "events", "events/s", "µs per event", "alerts"):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in rows:
+        each = f"{row.cpu_s / row.events * 1e6:.1f}"
+        table.add_row(row.label, f"{row.events:,}", f"{row.events_per_s:,.0f}", each, f"{row.alerts:,}")
     return table
 
 

@@ -93,7 +93,8 @@ class EmailTransport:
         except (SMTPException, OSError, ssl.SSLError, ValueError) as error:
             outcome = _failure(error)
             if outcome.kind is not OutcomeKind.RETRY and notification.progress.reached:
-                outcome = replace(outcome, kind=OutcomeKind.DELIVERED, detail=f"{outcome.detail}; others have it")
+                detail = f"others have it; {outcome.detail}"
+                outcome = replace(outcome, kind=OutcomeKind.DELIVERED, reason=Reason.OK, detail=detail)
         secrets = [login.password] if login else []
         return replace(
             outcome,
@@ -184,14 +185,14 @@ def _judged(notification: Notification, to: Sequence[str], refused: Answers, sai
     detail = "; ".join(f"{name}: {refused[name][0]} {_one_line(refused[name][1])}" for name in (*final, *later))
     excerpt = "\n".join([said, *(f"{name}: {code} {text}" for name, (code, text) in refused.items())]).strip()
     if later:
-        code = refused[later[0]][0]
-        return Outcome(OutcomeKind.RETRY, Reason.SERVER_ERROR, code, excerpt=excerpt, detail=detail, progress=progress)
+        first = refused[later[0]][0]
+        return Outcome(OutcomeKind.RETRY, Reason.SERVER_ERROR, first, excerpt=excerpt, detail=detail, progress=progress)
     if progress.reached:
         text = f"refused: {detail}" if detail else ""
         return Outcome(OutcomeKind.DELIVERED, Reason.OK, 250, excerpt=excerpt, detail=text, progress=progress)
-    code = refused[final[0]][0] if final else None
+    worst = refused[final[0]][0] if final else None
     return Outcome(
-        OutcomeKind.PERMANENT, Reason.PROVIDER_ERROR, code, excerpt=excerpt, detail=detail or said, progress=progress
+        OutcomeKind.PERMANENT, Reason.PROVIDER_ERROR, worst, excerpt=excerpt, detail=detail or said, progress=progress
     )
 
 
@@ -199,12 +200,13 @@ def _failure(error: Exception) -> Outcome:
     """The outcome for all recipients alike. Texts are ours, but for what the server said."""
     if isinstance(error, SMTPResponseException):
         return _answered(error)
-    if isinstance(error, SMTPNotSupported):
-        if "SMTPUTF8" in error.message:
-            return unusable("recipients: the server takes no addresses outside ASCII")
-        if "STARTTLS" in error.message.upper():
-            return unusable("tls: the server does not offer STARTTLS")
-        return unusable("username: the server offers no way to log in that is supported")
+    if isinstance(error, SMTPNotSupported) and "SMTPUTF8" in error.message:
+        return unusable("recipients: the mail server takes no addresses outside ASCII")
+    if type(error) is SMTPException:  # the library has no classes for these two
+        if "STARTTLS extension not supported" in error.message:
+            return unusable("tls: the mail server does not offer STARTTLS")
+        if "AUTH" in error.message:
+            return unusable("username: the mail server offers no login that is known here")
     cause = error.__cause__ if isinstance(error, SMTPConnectError) else None
     for one in (error, cause):
         if isinstance(one, ForbiddenAddressError):

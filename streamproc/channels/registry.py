@@ -5,8 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from streamproc.channels.email import EmailTransport
+from streamproc.channels.eventbridge import EventBridgeTransport
+from streamproc.channels.function_compute import FunctionComputeTransport
 from streamproc.channels.http import Http
+from streamproc.channels.message_center import MessageCenterTransport
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason, unusable
+from streamproc.channels.phone import SmsTransport, VoiceTransport
 from streamproc.channels.secrets import Environment, SettingError
 from streamproc.channels.slack import SlackTransport
 from streamproc.channels.transport import Transport
@@ -16,7 +21,13 @@ from streamproc.model.notification import Notification
 from streamproc.model.webhook import WebhookSettings, is_slack_address
 
 TRANSPORTS: Mapping[str, Callable[[Http, Environment], Transport]] = {
+    "email": EmailTransport,
+    "eventbridge": EventBridgeTransport,
+    "function_compute": FunctionComputeTransport,
+    "message_center": MessageCenterTransport,
     "slack": SlackTransport,
+    "sms": SmsTransport,
+    "voice": VoiceTransport,
     "webhook": WebhookTransport,
 }
 

@@ -1,4 +1,4 @@
-"""Connections for channels that do not speak HTTP, under the same guard: the address that is connected to is checked."""
+"""Connections for channels that do not speak HTTP, under the same guard on the address of the connection."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from streamproc.backtest.backfill import Backfill, Reached, past_alert, ref_of, 
 from streamproc.backtest.source import EventFiles, SourceError
 from streamproc.cli.failures import InputError
 from streamproc.cli.output import note
+from streamproc.cli.places import chosen_geoip
 from streamproc.cli.session import ask, read_snapshot
 from streamproc.config.snapshot import RULE, Snapshot
 from streamproc.engine.frame import Seed, pack_seed
@@ -148,7 +149,7 @@ class _Task:
         return state, checkpoint
 
     async def _play_files(self, work: Backfill, state: BackfillState, checkpoint: dict[str, Any]) -> None:
-        files = EventFiles(self._files, self._format, self._tenant)
+        files = EventFiles(self._files, self._format, self._tenant, enrich=chosen_geoip())
         fed = 0
         try:
             for _, event in files:
@@ -168,7 +169,10 @@ class _Task:
     async def _play_topics(
         self, work: Backfill, state: BackfillState, checkpoint: dict[str, Any], topics: Topics
     ) -> None:
-        decoders = {spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant) for spec in topics.sources}
+        enrich = chosen_geoip()
+        decoders = {
+            spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant, enrich) for spec in topics.sources
+        }
         async with History(self._settings, topics.sources) as history:
             if checkpoint["span"] is None:
                 checkpoint["span"] = await history.span(int(time.time() * 1000) - self._span_ms)

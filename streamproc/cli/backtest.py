@@ -18,6 +18,7 @@ from streamproc.backtest.replay import Result, backtest, matches
 from streamproc.backtest.source import EventFiles, Rejected, SourceError
 from streamproc.cli.failures import InputError
 from streamproc.cli.output import note
+from streamproc.cli.places import chosen_geoip
 from streamproc.config.changes import DocumentsError, Wanted, check_documents
 from streamproc.config.documents import Document, read_documents
 from streamproc.config.keyring import Keyring
@@ -61,6 +62,9 @@ def backtest_(
     delivery_order: bool = typer.Option(
         False, "--delivery-order", help="Take the events in the order of the files, not in that of their time."
     ),
+    geoip: Path | None = typer.Option(
+        None, "--geoip", help="MMDB file that gives addresses country and coordinates; default STREAMPROC_GEOIP_DB."
+    ),
     output: Path | None = typer.Option(None, "-o", "--output", help="Where to write; default standard output."),
     only_matches: bool = typer.Option(
         False,
@@ -82,9 +86,10 @@ def backtest_(
         except EventError as error:
             raise InputError(str(error)) from None
     chosen = _chosen(rules, tenant)
+    enrich = chosen_geoip(geoip)
     started = time.perf_counter()
     with _progress(events) as progress, _opened(output) as out:
-        files = EventFiles(events, format, tenant, progress)
+        files = EventFiles(events, format, tenant, progress, enrich)
         try:
             if only_matches:
                 found = 0
@@ -101,7 +106,7 @@ def backtest_(
         note(f"{found:,} matches")
     else:
         _summary(result, time.perf_counter() - started)
-    _remarks(chosen, files)
+    _remarks(chosen, files, enrich is None)
 
 
 def _chosen(paths: Sequence[Path], tenant: str | None) -> _Rules:
@@ -153,7 +158,7 @@ def _summary(result: Result, seconds: float) -> None:
         note(f"  {count:>6,}  {severity[rule_id]:<13} {rule_id}")
 
 
-def _remarks(chosen: _Rules, files: EventFiles) -> None:
+def _remarks(chosen: _Rules, files: EventFiles, placeless: bool) -> None:
     """What may explain that less was found than expected."""
     if chosen.disabled:
         note(f"{chosen.disabled} of the rules disabled, and left out")
@@ -161,6 +166,11 @@ def _remarks(chosen: _Rules, files: EventFiles) -> None:
         note(
             f"no event is of a tenant that has rules ({_named(chosen.owners)}), but of {_named(files.tenants)}; "
             "--tenant says whose they are"
+        )
+    if placeless and chosen.index.needing_place:
+        note(
+            f"{chosen.index.needing_place} of the rules need country or coordinates, and there is no GeoIP file: they "
+            "see only what events say themselves; --geoip names one"
         )
     _rejected(files.rejected)
 

@@ -22,7 +22,9 @@ app = typer.Typer()
 @app.command()
 def bench(
     quick: bool = typer.Option(False, "--quick", help="A small run, to see that everything works."),
-    only: str = typer.Option("w1,w2,rules,types,keys,latency", "--only", help="Parts to run, separated by commas."),
+    only: str = typer.Option(
+        "w1,w2,rules,types,keys,backtest,latency", "--only", help="Parts to run, separated by commas."
+    ),
     runs: int | None = typer.Option(None, "--runs", min=1, help="Runs of each contestant (3; quick: 1)."),
     events: int | None = typer.Option(None, "--events", min=10_000, help="Events of a run (1,000,000; quick: 50,000)."),
     faust_events: int | None = typer.Option(
@@ -32,6 +34,12 @@ def bench(
     seconds: float | None = typer.Option(None, "--seconds", min=1, help="Length of the latency part (30; quick: 5)."),
     quiet: float | None = typer.Option(
         None, "--quiet", min=0, help="Seconds to wait for a quiet machine before each run (120; quick: 0)."
+    ),
+    cloudtrail: Path | None = typer.Option(
+        None, "--cloudtrail", exists=True, help="CloudTrail records (JSON lines) for the backtest part; default drawn."
+    ),
+    cloudtrail_rules: list[Path] | None = typer.Option(
+        None, "--cloudtrail-rules", exists=True, help="Rules for the backtest part; default the AWS pack."
     ),
     output: Path = typer.Option(Path("bench-results"), "--output", "-o", help="Directory for the results as JSON."),
 ) -> None:
@@ -60,6 +68,8 @@ def bench(
         "faust_events": faust_events,
         "latency_s": seconds,
         "quiet_s": quiet,
+        "cloudtrail": cloudtrail,
+        "cloudtrail_rules": tuple(cloudtrail_rules) if cloudtrail_rules else None,
     }
     scale = replace(QUICK if quick else FULL, **{name: value for name, value in given.items() if value is not None})
     if not scale.quiet_s:

@@ -13,6 +13,7 @@ from streamproc.cli.applying import apply_documents, plan_documents, print_chang
 from streamproc.cli.failures import FINDINGS, InputError
 from streamproc.cli.output import print_json, print_rows
 from streamproc.cli.session import ask, read_snapshot
+from streamproc.cli.users import import_users
 from streamproc.config.changes import UNPRUNED, Action
 from streamproc.config.kinds import KINDS
 from streamproc.config.record import ConfigRecord
@@ -22,6 +23,7 @@ from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
+app.command(name="import-users")(import_users)
 
 Files = typer.Argument(..., help="YAML or JSON files, directories of them, or - for standard input.")
 Tenant = typer.Option(None, "--tenant", "-t", help="Only this tenant.")

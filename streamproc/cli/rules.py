@@ -44,8 +44,9 @@ def lint(
     Wrong is what cannot be read, and what can never match. A warning is about a rule that works and will be regretted.
     """
     documents = read_documents(files)
+    settings = load_settings()
     try:
-        checked = check_documents(documents, load_keyring(load_settings()), kind=RULE, tenant=tenant or "*")
+        checked = check_documents(documents, load_keyring(settings), kind=RULE, tenant=tenant or "*")
     except DocumentsError as error:
         report(error.problems, [], 0, hints=hints, as_json=as_json)
         raise typer.Exit(FINDINGS) from None
@@ -57,7 +58,9 @@ def lint(
         raise typer.Exit(FINDINGS)
     found = [
         (finding, places[finding.tenant, finding.rule_id].at(finding.path))
-        for finding in lint_rules((one.meaning for one, _ in rules), known_actions())
+        for finding in lint_rules(
+            (one.meaning for one, _ in rules), known_actions(), geoip=settings.geoip_db is not None
+        )
     ]
     report((), found, len(checked), hints=hints, as_json=as_json)
     levels = {finding.level for finding, _ in found}

@@ -13,6 +13,10 @@ from typing import Any
 from streamproc.model.channel import parse_channel, parse_webhook
 from streamproc.model.document import DocumentError, Problem
 from streamproc.model.plan import DEFAULT_ID, parse_plan
+from streamproc.model.policy import parse_policy
+from streamproc.model.silence import parse_silence
+from streamproc.model.user import parse_user
+from streamproc.model.user_group import parse_user_group
 from streamproc.rules import compile_rule, parse_rule
 
 MAX_NAME = 128
@@ -52,11 +56,11 @@ KINDS: Mapping[str, Kind] = {
         Kind("rule", _rule),
         Kind("webhook", parse_webhook),
         Kind("channel", parse_channel),
-        Kind("user", _plain),
-        Kind("user_group", _plain),
+        Kind("user", parse_user),
+        Kind("user_group", parse_user_group),
         Kind("template", _plain),
-        Kind("policy", _plain),
-        Kind("silence", _plain),
+        Kind("policy", parse_policy),
+        Kind("silence", parse_silence),
         Kind("list", _list),
         Kind("plan", parse_plan),
         Kind("key", _plain),

@@ -38,12 +38,17 @@ _NESTING = {"all": AllOf, "any": AnyOf, "none": NoneOf, "and": AllOf, "or": AnyO
 _ORDERED = (Op.GT, Op.GTE, Op.LT, Op.LTE)
 _LISTED = (Op.IN, Op.NOT_IN)
 _PLAIN = {op.value: op for op in (Op.EQ, Op.NOT, *_LISTED, *_ORDERED, Op.CONTAINS, Op.STARTS_WITH, Op.REGEX, Op.EXISTS)}
-_ALIASES = {
-    **{"==": "eq", "=": "eq", "equal": "eq", "equals": "eq", "equal_to": "eq"},
-    **{"!=": "not", "not_equal": "not", "not_equals": "not", "not_equal_to": "not"},
-    **{">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=~": "regex", "matches_regex": "regex"},
-    **{"!~": "not_regex"},
+_SPELLINGS = {
+    "eq": ("==", "=", "equal", "equals", "equal_to"),
+    "not": ("!=", "not_equal", "not_equals", "not_equal_to"),
+    "regex": ("=~", "matches_regex"),
+    "not_regex": ("!~",),
+    "gt": (">",),
+    "gte": (">=",),
+    "lt": ("<",),
+    "lte": ("<=",),
 }
+_ALIASES = {spelling: word for word, spellings in _SPELLINGS.items() for spelling in spellings}
 _WORDS = (*_PLAIN, "not_regex")
 
 
@@ -54,17 +59,15 @@ class FilterReader:
         self.problems = problems
         self._tests = 0
 
-    def read(self, value: object, where: str) -> Filter:
-        """The filter written at the path `where`; it has at least one test, or a problem was told."""
-        before = self._tests
-        found = self._filter(value, where, 0)
-        if self._tests == before and not any(problem.path.startswith(where) for problem in self.problems):
-            self._tell(where, "has no test; name at least one field of the alert")
-        return found
+    def read(self, value: object, where: str) -> ReadFilter:
+        """The filter written at the path `where`; an empty part, which would match all, is a problem."""
+        return ReadFilter(value, self._filter(value, where, 0))
 
     def _filter(self, value: object, where: str, depth: int) -> Filter:
         if depth > MAX_DEPTH:
             return self._tell(where, f"is nested deeper than {MAX_DEPTH} levels")
+        if isinstance(value, list | tuple | Mapping) and not value:
+            return self._tell(where, "has no test; name at least one field of the alert")
         if isinstance(value, list | tuple):
             return AllOf(tuple(self._filter(part, f"{where}[{place}]", depth + 1) for place, part in enumerate(value)))
         if not isinstance(value, Mapping):
@@ -204,8 +207,21 @@ def regex(pattern: str) -> re2._Regexp:
     return compiled
 
 
-def is_filter(value: object) -> object:
-    """For pydantic: a filter that was read before. Raises ValueError."""
-    if not isinstance(value, Test | AllOf | AnyOf | NoneOf):
-        raise ValueError("is not a filter")
-    return value
+class ReadFilter:
+    """A filter in the place of the text that it was read from, until pydantic has checked what is around it."""
+
+    __slots__ = ("_written", "tree")
+
+    def __init__(self, written: object, tree: Filter) -> None:
+        self._written = written
+        self.tree = tree
+
+    def __repr__(self) -> str:
+        return repr(self._written)
+
+
+def unpacked(value: object) -> Filter:
+    """For pydantic: the filter that was read before. Raises ValueError for anything else."""
+    if not isinstance(value, ReadFilter):
+        raise ValueError("is not a filter")  # noqa: TRY004 - what pydantic makes a problem of
+    return value.tree

@@ -13,6 +13,10 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, model_validator
 
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings, RetryConfig, Url
+from streamproc.model.channels_cloud import EventBridgeChannel, FunctionComputeChannel
+from streamproc.model.channels_inbox import MessageCenterChannel
+from streamproc.model.channels_mail import EmailChannel
+from streamproc.model.channels_phone import SmsChannel, VoiceChannel
 from streamproc.model.document import DocumentError, Problem, parsed
 from streamproc.model.webhook import Webhook, WebhookSettings
 
@@ -32,7 +36,12 @@ __all__ = [
 
 SECRET_FIELDS: Mapping[str, frozenset[str]] = {
     "webhook": frozenset({"url", "secret", "secrets", "headers"}),
-    "channel": frozenset({"url", "token", "secret", "secrets", "headers"}),
+    "channel": frozenset(
+        {
+            *("url", "token", "secret", "secrets", "headers"),
+            *("endpoint", "password", "auth_token", "access_key_secret", "session_token"),
+        }
+    ),
 }
 """Per config kind the fields that are sealed in the `config` topic and never answered by the API."""
 
@@ -54,7 +63,16 @@ class SlackChannel(ChannelSettings):
         return self
 
 
-SETTINGS: Mapping[str, type[ChannelSettings]] = {"slack": SlackChannel, "webhook": WebhookSettings}
+SETTINGS: Mapping[str, type[ChannelSettings]] = {
+    "email": EmailChannel,
+    "eventbridge": EventBridgeChannel,
+    "function_compute": FunctionComputeChannel,
+    "message_center": MessageCenterChannel,
+    "slack": SlackChannel,
+    "sms": SmsChannel,
+    "voice": VoiceChannel,
+    "webhook": WebhookSettings,
+}
 """The settings of each channel type; a new one adds its line here and its transport's in the registry."""
 
 

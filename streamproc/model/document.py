@@ -151,9 +151,13 @@ def _shown(model: type[BaseModel], detail: ErrorDetails) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
-def _secret(annotation: Any) -> bool:
+def _secret(annotation: Any, within: frozenset[type[BaseModel]] = frozenset()) -> bool:
+    """`within`: the models around it, as a model may have itself as a part."""
     if annotation is SecretStr:
         return True
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return any(_secret(field.annotation) for field in annotation.model_fields.values())
-    return any(_secret(part) for part in get_args(annotation))
+        if annotation in within:
+            return False
+        within |= {annotation}
+        return any(_secret(field.annotation, within) for field in annotation.model_fields.values())
+    return any(_secret(part, within) for part in get_args(annotation))

@@ -60,7 +60,7 @@ def _schedule(text: str) -> str:
     if len(text.split()) != 5:
         raise ValueError("is not a CRON expression of five fields")
     try:
-        next(CronSim(text, datetime(2024, 1, 1)))  # noqa: DTZ001 - wall time, of whichever zone
+        next(CronSim(text, datetime(2024, 1, 1)))  # wall time, of whichever zone
     except CronSimError as error:
         raise ValueError(f"is not a CRON expression: {error}") from None
     except StopIteration:

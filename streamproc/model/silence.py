@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
-from streamproc.model.alert_filter import FilterReader, is_filter
+from streamproc.model.alert_filter import FilterReader, unpacked
 from streamproc.model.channel_settings import Frozen
 from streamproc.model.condition import Filter
 from streamproc.model.document import DocumentError, Problem, parsed
@@ -38,7 +38,7 @@ class Silence(Frozen):
 
     id: Annotated[str, Field(min_length=1, max_length=128)]
     tenant_id: Annotated[str, Field(min_length=1, max_length=128)]
-    matchers: Annotated[Filter, PlainValidator(is_filter)]
+    matchers: Annotated[Filter, PlainValidator(unpacked)]
     starts_at: Instant = None
     ends_at: Instant = None
     recurring: Recurring | None = None

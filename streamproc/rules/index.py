@@ -15,6 +15,7 @@ from streamproc.model.condition import AllOf, AnyOf, Filter, Op, Path, SequenceC
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.rules.compile import CompiledRule
 from streamproc.rules.fields import getter
+from streamproc.rules.needs import needs_geo
 from streamproc.rules.operators import NEGATED
 
 Document = dict[str, Any]
@@ -37,7 +38,7 @@ class TenantIndex:
 
     __slots__ = (
         *("_affixes", "_by_action", "_by_field", "_by_presence", "_order", "_otherwise", "_remembered"),
-        *("by_id", "candidates"),
+        *("by_id", "candidates", "needing_place"),
     )
 
     candidates: Callable[[Document], Rules]
@@ -45,6 +46,7 @@ class TenantIndex:
 
     def __init__(self, rules: Iterable[CompiledRule]) -> None:
         self.by_id: dict[str, CompiledRule] = {rule.id: rule for rule in rules}
+        self.needing_place = sum(1 for rule in self.by_id.values() if needs_geo(rule.rule))
         self._order = {rule: place for place, rule in enumerate(self.by_id.values())}
         always: list[CompiledRule] = []
         by_action: Table = {}
@@ -178,6 +180,11 @@ class RuleIndex:
         """The owner's rule of that id."""
         index = self._owners.get(owner)
         return None if index is None else index.by_id.get(rule_id)
+
+    @property
+    def needing_place(self) -> int:
+        """How many of the rules read country or coordinates of the actor (`rules.needs`)."""
+        return sum(index.needing_place for index in self._owners.values())
 
     def __len__(self) -> int:
         return sum(len(index.by_id) for index in self._owners.values())

@@ -15,6 +15,7 @@ from streamproc.model.condition import AllOf, AnyOf, Filter, NoneOf, Op, Pattern
 from streamproc.model.rule import Rule, Severity
 from streamproc.rules.contradiction import ALWAYS_THERE, never
 from streamproc.rules.counting import counting_hash
+from streamproc.rules.needs import needs_geo
 from streamproc.rules.operators import NEGATED
 from streamproc.rules.types import COUNTING
 
@@ -22,6 +23,9 @@ SETTINGS = (*COUNTING, "group_by", "timezone")
 KNOWN_FIELDS = frozenset(
     ("id", "tenant_id", "action", "outcome", "outcome_raw", "event_time", "actor", "resource", "source", "metadata")
 )
+
+PLACED_TYPES = ("new_country", "impossible_travel")
+"""Types that are about places."""
 
 
 class Level(StrEnum):
@@ -49,11 +53,11 @@ class Finding:
 Check = Callable[[Rule], Iterator[tuple[Level, str, str]]]
 
 
-def lint(rules: Iterable[Rule], actions: Collection[str] = ()) -> list[Finding]:
+def lint(rules: Iterable[Rule], actions: Collection[str] = (), *, geoip: bool = True) -> list[Finding]:
     """Findings in the order of the rules, and of each rule the gravest first.
 
     `actions` are some that are known to exist as they are spelled: one that differs from them only in case, or by the
-    service before the colon, is remarked on.
+    service before the colon, is remarked on. `geoip`: whether addresses are looked up where the rules will run.
     """
     checked = list(rules)
     twice = _twice(checked)
@@ -62,6 +66,7 @@ def lint(rules: Iterable[Rule], actions: Collection[str] = ()) -> list[Finding]:
     for place, rule in enumerate(checked):
         remarks = [*twice.get(place, ()), *(remark for check in CHECKS for remark in check(rule))]
         remarks += _unknown_actions(rule, spellings)
+        remarks += () if geoip else _placeless(rule)
         remarks.sort(key=lambda remark: list(Level).index(remark[0]))
         found += [Finding(level, rule.tenant_id, rule.id, path, text) for level, path, text in remarks]
     return found
@@ -158,6 +163,12 @@ def _mistyped(rule: Rule) -> Iterator[tuple[Level, str, str]]:
         near = get_close_matches(name.lower().replace("-", "_"), SETTINGS, n=1, cutoff=0.75)
         if near:
             yield Level.WARNING, f"condition.{name}", f"is a field of the event here; did you mean {near[0]}?"
+
+
+def _placeless(rule: Rule) -> Iterator[tuple[Level, str, str]]:
+    if needs_geo(rule):
+        text = "needs the actor's country or coordinates, and no GEOIP_DB is set: only events that bring them count"
+        yield Level.WARNING, "type" if rule.type in PLACED_TYPES else "condition", text
 
 
 def _nobody_told(rule: Rule) -> Iterator[tuple[Level, str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -13,6 +13,9 @@ from streamproc.config.record import ConfigRecord
 from streamproc.config.sealing import open_sealed
 from streamproc.config.snapshot import Snapshot
 from streamproc.kafka.tailer import ConfigTailer
+from streamproc.model.document import DocumentError
+from streamproc.model.rule import EVERY_TENANT
+from streamproc.model.silence import Silence, parse_silence
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +28,8 @@ class ConfigLookup:
         self._keyring = keyring
         self._folded: Snapshot | None = None
         self._book = ChannelBook()
+        self._silences_of: Snapshot | None = None
+        self._silences: dict[str, list[Silence]] = {}
 
     @property
     def channels(self) -> ChannelBook:
@@ -44,6 +49,23 @@ class ConfigLookup:
         """The rule as configured now, also when it is disabled; None when it is gone or cannot be read."""
         compiled = self._tailer.snapshot.rule(owner, rule_id)
         return None if compiled is None else compiled.rule
+
+    def silences(self, tenant: str) -> Sequence[Silence]:
+        """The tenant's own, and those of operators for everybody; a new snapshot is looked through once."""
+        snapshot = self._tailer.snapshot
+        if snapshot is not self._silences_of:
+            self._silences = {}
+            for record in snapshot.records("silence"):
+                try:
+                    silence = parse_silence(record.document())
+                except DocumentError as error:
+                    log.warning("silence.unusable", tenant=record.tenant, id=record.id, error=str(error))
+                    continue
+                self._silences.setdefault(record.tenant, []).append(silence)
+            self._silences_of = snapshot
+        own = self._silences.get(tenant, ())
+        everybodys = self._silences.get(EVERY_TENANT, ())
+        return [*own, *everybodys] if everybodys else own
 
     def _clear(self, record: ConfigRecord) -> Mapping[str, Any]:
         return open_sealed(record, self._keyring)

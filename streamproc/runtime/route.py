@@ -21,6 +21,7 @@ from streamproc.model.hit import Hit
 from streamproc.runtime.app import LaneApp
 from streamproc.runtime.lane import Lane, Slice
 from streamproc.sources.decode import Decoder
+from streamproc.sources.enrich import Enrich
 
 log = structlog.get_logger(__name__)
 
@@ -41,12 +42,15 @@ class Route:
         producer: AwaitedProducer,
         sources: Sequence[TopicSpec],
         signals: TopicSpec,
+        enrich: Enrich | None = None,
     ) -> None:
         self._app = app
         self._tailer = tailer
         self._producer = producer
         self._signals = signals
-        self._decoders = {spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant) for spec in sources}
+        self._decoders = {
+            spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant, enrich) for spec in sources
+        }
         self._matcher = Matcher(tailer.snapshot.rules)
         self._times: dict[str, int] = {}
         self.records = 0

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from streamproc import metrics
+from streamproc.geoip import GeoIp
 from streamproc.kafka.client import client_options
 from streamproc.kafka.ledger import LedgerSettings
 from streamproc.kafka.producer import AwaitedProducer
@@ -34,6 +35,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
     client = client_options(settings)
     deadline = settings.session_timeout * 0.8
     tailer = ConfigTailer(settings)
+    geoip = GeoIp(settings.geoip_db)
     dead = topics["dead-letters"]
     producer = AwaitedProducer(client, deadline, dead.topic, dead.partitions)
     app = LaneApp(settings, settings.group(settings.worker_group))
@@ -46,15 +48,18 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
             "recovering": {str(p): ledger.remaining for p, ledger in detect.opening.items()} if started else {},
             "config_offset": snapshot.offset,
             "rule_problems": [str(problem) for problem in snapshot.problems],
+            "geoip": geoip.detail(snapshot.rules.needing_place),
         }
         return app.ready, detail
 
     site = HealthSite(settings.worker_http, readiness)
+    await asyncio.to_thread(geoip.refresh)
     await tailer.start()
     await producer.start()
-    ticker: asyncio.Task[None] | None = None
+    tasks: list[asyncio.Task[None]] = []
     try:
-        route = Route(app, tailer, producer, topics.sources, topics["signals"])
+        enrich = None if geoip.path is None else geoip.enrich
+        route = Route(app, tailer, producer, topics.sources, topics["signals"], enrich)
         detect = Detect(app, tailer, producer, topics, LedgerSettings(client, deadline), directory)
         for spec in topics.sources:
             app.openers[spec.topic] = partial(route.open_lane, spec.topic)
@@ -66,16 +71,17 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         log.info(
             "worker.starting", health=f"http://{settings.worker_http.host}:{site.port}/readyz", state=str(directory)
         )
-        _watch(tailer)
+        _watch(tailer, geoip)
         await app.start()
-        ticker = asyncio.create_task(route.tick_forever())
-        ticker.add_done_callback(
-            lambda task: None if task.cancelled() else app.fail(task.exception() or RuntimeError("ticks ended"))
-        )
+        tasks += [asyncio.create_task(route.tick_forever()), asyncio.create_task(geoip.keep_fresh())]
+        for task in tasks:
+            task.add_done_callback(
+                lambda task: None if task.cancelled() else app.fail(task.exception() or RuntimeError("a task ended"))
+            )
         await until_stopped(app, stop)
     finally:
-        if ticker is not None:
-            ticker.cancel()
+        for task in tasks:
+            task.cancel()
         await app.stop()
         await producer.stop()
         await tailer.stop()
@@ -84,7 +90,9 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
     return app.failure
 
 
-def _watch(tailer: ConfigTailer) -> None:
+def _watch(tailer: ConfigTailer, geoip: GeoIp) -> None:
+    metrics.RULES_WITHOUT_GEOIP.set_function(lambda: 0 if geoip.loaded else tailer.snapshot.rules.needing_place)
+
     def export(snapshot: Any) -> None:
         metrics.SNAPSHOT_OFFSET.set(snapshot.offset)
         metrics.RULE_PROBLEMS.set(len(snapshot.problems))

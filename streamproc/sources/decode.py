@@ -10,6 +10,7 @@ import orjson
 from streamproc.model.event import MAX_TIME_MS, Event, EventError, Reason
 from streamproc.model.hit import EVENTS_PER_RECORD
 from streamproc.sources.canonical import MAX_ID, canonicalise, check_tenant
+from streamproc.sources.enrich import Enrich
 from streamproc.sources.json_text import BOM, MAX_BYTES, check_depth, is_shallow, parse_json
 from streamproc.sources.outcomes import OUTCOMES
 from streamproc.sources.registry import CANONICAL, SOURCES, Source, unknown_format
@@ -53,21 +54,24 @@ class Decoder:
     """Decodes the records of one source topic.
 
     `format` is one of `registry.FORMATS`. `tenant` fixes the tenant: canonical events may name no other, and
-    native records belong to it whatever account they name. Raises ValueError for a format or tenant that
-    cannot be.
+    native records belong to it whatever account they name. `enrich` adds to each event once it is right: what it
+    adds counts for no limit. Raises ValueError for a format or tenant that cannot be.
 
     It remembers tenants, actions and seconds it has seen, bounded, only to save work: what it answers depends
     on nothing but its arguments.
     """
 
-    __slots__ = ("_actions", "_seconds", "_source", "_tenant", "_tenants", "skipped", "topic")
+    __slots__ = ("_actions", "_enrich", "_seconds", "_source", "_tenant", "_tenants", "skipped", "topic")
 
-    def __init__(self, topic: str, format: str = CANONICAL, tenant: str | None = None) -> None:
+    def __init__(
+        self, topic: str, format: str = CANONICAL, tenant: str | None = None, enrich: Enrich | None = None
+    ) -> None:
         if format != CANONICAL and format not in SOURCES:
             raise ValueError(f"format: {unknown_format(format)}")
         self.topic = topic
         self._source = SOURCES.get(format)
         self._tenant = None if tenant is None else check_tenant(tenant, "tenant")
+        self._enrich = enrich
         self._tenants: set[str] = set()
         self._actions: set[str] = set()
         self._seconds: dict[str, int] = {}
@@ -87,6 +91,7 @@ class Decoder:
         events, error = self._decode(value, partition, offset, arrival, headers)
         if error is not None:
             raise error
+        self._add_to(events)
         return events
 
     def decode_batch(
@@ -112,7 +117,7 @@ class Decoder:
         # docs/adr/measure/decode_and_match.py.
         loads, five, join, tracked, append = orjson.loads, _FIVE, "".join, is_tracked, events.append
         tenants, actions, outcomes = self._tenants, self._actions, OUTCOMES
-        seconds, millis = self._seconds, _MILLIS
+        seconds, millis, enrich = self._seconds, _MILLIS, self._enrich
         prefix, base = "?", 0
         for index, record in enumerate(records):
             value: Any = record.value
@@ -151,7 +156,10 @@ class Decoder:
                 plain = False
             if not plain:
                 self._add(index, record, partition, wanted, events, errors)
-            elif wanted is None or wanted(tenant, doc):
+                continue
+            if enrich is not None and enrich(doc):
+                value = None  # written anew, if a rule matches
+            if wanted is None or wanted(tenant, doc):
                 place = record.offset * EVENTS_PER_RECORD
                 append(Event(tenant, id, action, time, arrival, doc, value, place))
         return events, errors
@@ -168,9 +176,16 @@ class Decoder:
         if partition is None:
             partition = record.partition  # type: ignore[attr-defined]  # required then, see decode_batch
         found, error = self._decode(record.value, partition, record.offset, record.timestamp, record.headers or ())
+        self._add_to(found)
         events.extend(event for event in found if wanted is None or wanted(event.tenant, event.doc))
         if error is not None:
             errors.append((index, error))
+
+    def _add_to(self, events: list[Event]) -> None:
+        if self._enrich is not None:
+            for event in events:
+                if self._enrich(event.doc):
+                    event.written = None
 
     def _decode(
         self, value: bytes | None, partition: int, offset: int, arrival: int | None, headers: Headers

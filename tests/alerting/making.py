@@ -14,6 +14,7 @@ from streamproc.alerting.recipients import ChannelBook
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.delivery import Delivery, DeliveryState, Reason
 from streamproc.model.notification import Notification, Purpose, delivery_id
+from streamproc.model.silence import Silence
 
 MINUTE = 60_000
 FINGERPRINT = "0f" * 16
@@ -62,6 +63,10 @@ class Config:
 
     rules: dict[tuple[str, str], Rule] = field(default_factory=dict)
     channels: ChannelBook = field(default_factory=ChannelBook)
+    silent: list[Silence] = field(default_factory=list)
+
+    def silences(self, tenant: str) -> list[Silence]:
+        return self.silent
 
     def rule(self, owner: str, rule_id: str) -> Rule | None:
         return self.rules.get((owner, rule_id))

@@ -9,6 +9,7 @@ import pytest
 from streamproc.alerting.cooldown import on_delivery
 from streamproc.alerting.notify_state import MAX_ALERTS, NotifyState
 from streamproc.model.delivery import DeliveryState
+from streamproc.model.silence import Silence, parse_silence
 from tests.alerting.making import (
     MINUTE,
     Config,
@@ -320,3 +321,34 @@ def test_deliveries_of_unknown_fingerprints_are_nothing() -> None:
 def test_a_state_of_an_unknown_version_is_refused() -> None:
     with pytest.raises(ValueError, match="version"):
         NotifyState.decode(b"\x63" + NotifyState("ff").encode()[1:])
+
+
+def test_a_silence_keeps_triggers_quiet_and_the_first_one_after_it_tells_how_many() -> None:
+    lookup = config(Rule(cooldown_min=0))
+    lookup.silent = [silence("1970-01-01T00:10:00Z", severity="high")]
+    line = Timeline(lookup)
+    assert line.trigger(1) == []
+    assert line.trigger(9, times=4) == []
+    assert line.reasons == [("silence", 5)]
+    assert line.trigger(10) == [(HOOK, "triggered", 5)]
+
+
+def test_a_silence_of_other_alerts_changes_nothing() -> None:
+    lookup = config()
+    lookup.silent = [silence("1970-01-01T00:10:00Z", severity="low")]
+    assert Timeline(lookup).trigger(1) == [(HOOK, "triggered", 0)]
+
+
+def test_a_resolve_passes_a_silence_to_whom_was_told() -> None:
+    lookup = config()
+    line = Timeline(lookup)
+    line.trigger(0)
+    line.delivered(0)
+    lookup.silent = [silence("1970-01-01T01:00:00Z", severity="high")]
+    assert line.trigger(20) == []
+    assert line.resolve(21) == [(HOOK, "resolved", 1)]
+
+
+def silence(ends_at: str, **matchers: str) -> Silence:
+    doc = {"id": "s1", "tenant_id": "acme", "ends_at": ends_at, "matchers": matchers, "author": "ann", "comment": "c"}
+    return parse_silence(doc)
