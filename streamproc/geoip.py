@@ -60,8 +60,11 @@ class GeoIp:
         opened = self._opened
         return opened is not None and opened.enrich(doc)
 
-    def refresh(self) -> None:
-        """Look whether the file is another than the one read last, and take it up if it can be used."""
+    def refresh(self, quiet: bool = False) -> None:
+        """Look whether the file is another than the one read last, and take it up if it can be used.
+
+        `quiet`: nothing is logged.
+        """
         if self.path is None:
             return
         try:
@@ -75,19 +78,20 @@ class GeoIp:
             self._stamp = None
             problem = f"{self.path}: cannot be read: {error.strerror or error}"
             if problem != self._problem:  # said once, not at every look
-                self._failed(problem)
+                self._failed(problem, quiet)
             return
         self._stamp = stamp
         if isinstance(found, GeoIpError):
-            self._failed(str(found))
+            self._failed(str(found), quiet)
             return
         self._opened, self._problem = found, None
         metrics.GEOIP_LOADS.inc()
-        log.info("geoip.loaded", file=str(self.path), database=found.label)
+        if not quiet:
+            log.info("geoip.loaded", file=str(self.path), database=found.label)
 
     def require(self) -> None:
         """`refresh`, for a command that should not go on without the file. Raises GeoIpError."""
-        self.refresh()
+        self.refresh(quiet=True)
         if self.path is not None and self._opened is None:
             raise GeoIpError(self._problem or f"{self.path}: is being written")
 
@@ -107,10 +111,11 @@ class GeoIp:
             parts.append("1 rule needs it" if needing == 1 else f"{needing} rules need it")
         return "; ".join(parts)
 
-    def _failed(self, problem: str) -> None:
-        metrics.GEOIP_FAILURES.labels("load").inc()
-        log.error("geoip.unusable", problem=problem, next="what was loaded before stays in use, if anything was")
+    def _failed(self, problem: str, quiet: bool) -> None:
         self._problem = problem
+        metrics.GEOIP_FAILURES.labels("load").inc()
+        if not quiet:
+            log.error("geoip.unusable", problem=problem, next="what was loaded before stays in use, if anything was")
 
 
 def _lookup(get: Callable[[str], object], ipv6: bool) -> Callable[[str], object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ def write_mmdb(path: Path, networks: Mapping[str, Any], ip_version: int = 6) -> 
         writer.insert_network(IPSet([network]), record)
     beside = path.with_suffix(".new")
     writer.to_db_file(str(beside))
-    os.replace(beside, path)
+    beside.replace(path)
     return path
 
 

@@ -5,30 +5,40 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from streamproc.channels.dingtalk import DingTalkTransport
 from streamproc.channels.email import EmailTransport
 from streamproc.channels.eventbridge import EventBridgeTransport
 from streamproc.channels.function_compute import FunctionComputeTransport
 from streamproc.channels.http import Http
+from streamproc.channels.lark import LarkTransport
 from streamproc.channels.message_center import MessageCenterTransport
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason, unusable
+from streamproc.channels.pagerduty import PagerDutyTransport
 from streamproc.channels.phone import SmsTransport, VoiceTransport
 from streamproc.channels.secrets import Environment, SettingError
 from streamproc.channels.slack import SlackTransport
+from streamproc.channels.teams import TeamsTransport
 from streamproc.channels.transport import Transport
 from streamproc.channels.webhook import WebhookTransport
+from streamproc.channels.wecom import WeComTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.notification import Notification
-from streamproc.model.webhook import WebhookSettings, is_slack_address
+from streamproc.model.webhook import WebhookSettings, provider_of
 
 TRANSPORTS: Mapping[str, Callable[[Http, Environment], Transport]] = {
+    "dingtalk": DingTalkTransport,
     "email": EmailTransport,
     "eventbridge": EventBridgeTransport,
     "function_compute": FunctionComputeTransport,
+    "lark": LarkTransport,
     "message_center": MessageCenterTransport,
+    "pagerduty": PagerDutyTransport,
     "slack": SlackTransport,
     "sms": SmsTransport,
+    "teams": TeamsTransport,
     "voice": VoiceTransport,
     "webhook": WebhookTransport,
+    "wecom": WeComTransport,
 }
 
 log = logging.getLogger(__name__)
@@ -63,7 +73,7 @@ class Transports:
             return Outcome(OutcomeKind.RETRY, Reason.INTERNAL, detail="a fault in streamproc; its log says more")
 
     def _transport(self, channel: ChannelSettings) -> str:
-        """A webhook's address may be in a variable, so only now it shows that it is Slack's."""
-        if isinstance(channel, WebhookSettings) and is_slack_address(self._environment.text(channel.url)):
-            return "slack"
+        """A webhook's address may be in a variable, so only now it shows that it is Slack's or PagerDuty's."""
+        if isinstance(channel, WebhookSettings):
+            return provider_of(self._environment.text(channel.url)) or channel.transport
         return channel.transport

@@ -167,10 +167,11 @@ def _remarks(chosen: _Rules, files: EventFiles, placeless: bool) -> None:
             f"no event is of a tenant that has rules ({_named(chosen.owners)}), but of {_named(files.tenants)}; "
             "--tenant says whose they are"
         )
-    if placeless and chosen.index.needing_place:
+    needing = chosen.index.needing_place
+    if placeless and needing:
         note(
-            f"{chosen.index.needing_place} of the rules need country or coordinates, and there is no GeoIP file: they "
-            "see only what events say themselves; --geoip names one"
+            f"{needing} of the rules {'needs' if needing == 1 else 'need'} country or coordinates, and there is no "
+            "GeoIP file: only events that bring them count; --geoip names one"
         )
     _rejected(files.rejected)
 

@@ -11,7 +11,7 @@ ones, and a heading whose first column is `ID` are passed over.
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ _FLAGS = frozenset({"enabled", "sms", "voice"})
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """What is wrong in one row; `line` is where it ends, from 1, and 0 for the whole file."""
+    """What is wrong in one row; `line` is counted from 1, and is 0 for the whole file."""
 
     line: int
     message: str
@@ -69,18 +69,24 @@ def read_users(
         raise UserCsvError((RowProblem(0, f"has {len(text)} characters, which is more than {MAX_CHARACTERS}"),))
     found: dict[str, ImportedUser] = {}
     problems: list[RowProblem] = []
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True, skipinitialspace=True)
-    try:
-        for row in rows:
-            cells = [cell.strip() for cell in row]
-            if not any(cells) or cells[0].startswith("#") or (cells[0].lower() == "id" and not found):
-                continue
-            if len(found) >= MAX_ROWS or len(problems) >= MAX_PROBLEMS:
-                problems.append(RowProblem(rows.line_num, f"and further rows: at most {MAX_ROWS} are read"))
-                break
-            _take(cells, rows.line_num, tenant, known, found, problems)
-    except csv.Error as error:
-        problems.append(RowProblem(rows.line_num, f"is not CSV: {error}"))
+    # Line by line, so that a quote that is never closed spoils its own row only; no column of ours holds line breaks.
+    for line, row in enumerate(re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff")), 1):
+        if row.lstrip().startswith("#"):
+            continue
+        try:
+            cells = [cell.strip() for cell in next(csv.reader([row], strict=True, skipinitialspace=True), [])]
+        except csv.Error as error:
+            problems.append(RowProblem(line, f"is not CSV: {error}"))
+            continue
+        if not any(cells) or (cells[0].lower() == "id" and not found):
+            continue
+        if len(found) >= MAX_ROWS:
+            problems.append(RowProblem(line, f"is one too many: a file has at most {MAX_ROWS} users"))
+            break
+        if len(problems) >= MAX_PROBLEMS:
+            problems.append(RowProblem(line, "and further rows; mend these first"))
+            break
+        _take(cells, line, tenant, known, found, problems)
     if not found and not problems:
         problems.append(RowProblem(0, "has no users"))
     if problems:

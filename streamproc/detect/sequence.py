@@ -1,53 +1,73 @@
 """Sequence: an event for each step within a span, in order or in any.
 
-A chain takes a different event for each step; ordered, their times do not fall (equal times count as ordered); from
-first to last it is shorter than the span. Whenever an event comes, in whatever order, chains that contain it are
-looked for, so that which groups alert does not depend on the order of arrival within the lateness. A chain that
-fires is consumed: its events take part in no other. Of several chains the one with the latest events is taken.
+A chain is a different event for each step. In order, their times do not fall from step to step (equal times count as
+ordered). From first to last a chain is shorter than the span W: a span is `(t - W, t]`, like a window.
 
-Bound: events within 2 W + L of the newest, at most `MAX_ENTRIES` a key; the oldest go first.
+When an event comes, in whatever order, a chain is looked for in all spans that contain it, so that which groups alert
+does not depend on the order of arrival within the lateness. A chain that fires is consumed: its events are part of no
+other. Of several, the one that ends latest is taken; of these, in order, the one whose last step but one is latest,
+then the one before it, and so on; in any order, the one with the latest event beside its last, and so on. Between
+events of equal times ids decide, not the order of arrival.
+
+As chains are consumed at once, what is kept holds none, and any that is found contains the event that came.
+
+Bound: an event is kept for 2 W + L of event time, as a hit that is not yet late could share a span with it. A key has
+at most `MAX_ENTRIES` events that wait and as many ids of consumed ones, of which the oldest go first, and
+`MAX_SAMPLES_BYTES` of documents, of which those that came first go first.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from typing import Any
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar
 
 from streamproc.detect.detector import EventDetector
-from streamproc.detect.rolling import MAX_SAMPLE_BYTES
+from streamproc.detect.rolling import KEPT_SAMPLES, MAX_SAMPLE_BYTES
 from streamproc.detect.verdict import COUNTED, DUPLICATE, LATE
 from streamproc.model.times import iso, span
 
-MAX_ENTRIES = 512
-MAX_TRIES = 2000
-"""Choices among events of the same time that are looked at for one chain."""
-SAMPLES = 4
-Entry = tuple[int, int, str, bytes]
-"""(event time, steps as bits, event id, document or nothing)"""
+MAX_ENTRIES = 1024
+MAX_SAMPLES_BYTES = 64 * 1024
+Entry = tuple[int, str, int]
+"""(event time, event id, its steps as bits)"""
+_NONE = -(1 << 62)
+_Node = TypeVar("_Node")
+_Place = TypeVar("_Place", bound=Hashable)
 
 
 class Track:
-    """The events of a key that wait for their chain, by event time, and the chain that fired last."""
+    """The events of a key that wait for their chain, sorted, and the chain that fired last."""
 
-    __slots__ = ("chain", "entries", "newest", "used")
+    __slots__ = ("chain", "chain_samples", "entries", "held_bytes", "ids", "newest", "samples", "steps_of", "used")
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.used: list[tuple[int, str]] = []
-        """Time and id of consumed events, which may still be repeated."""
-        self.newest = -(1 << 62)
+        """Time and id of consumed events, sorted; they may still be repeated."""
+        self.newest = _NONE
         self.chain: list[Entry] = []
+        """By step."""
+        self.chain_samples: list[bytes] = []
+        self.samples: dict[str, bytes] = {}
+        """Event id → document, in order of arrival."""
+        # What follows is made of the above.
+        self.ids: set[str] = set()
+        self.steps_of: Counter[int] = Counter()
+        """How many entries have which steps."""
+        self.held_bytes = 0
 
 
 class Sequence(EventDetector):
     """Settings of one rule; see `detector.Detector`. A hit's value says by its bits which steps the event is."""
 
-    __slots__ = ("_tries", "horizon_ms", "keep_ms", "late_ms", "ordered", "steps", "within_ms")
+    __slots__ = ("all_steps", "horizon_ms", "keep_ms", "late_ms", "ordered", "steps", "within_ms")
 
     def __init__(self, steps: int, ordered: bool, within_ms: int, lateness_ms: int) -> None:
         self.steps = steps
+        self.all_steps = (1 << steps) - 1
         self.ordered = ordered
-        self._tries = 0
         self.within_ms = within_ms
         self.late_ms = within_ms + lateness_ms
         self.keep_ms = 2 * within_ms + lateness_ms
@@ -59,153 +79,256 @@ class Sequence(EventDetector):
     def apply(self, state: Track, t: int, arrival: int, event_id: str, value: int, raw: bytes) -> int:
         if t < state.newest - self.late_ms:
             return LATE
-        entries = state.entries
-        if any(entry[2] == event_id for entry in entries) or any(used[1] == event_id for used in state.used):
+        if event_id in state.ids:
             return DUPLICATE
-        at = bisect_right(entries, t, key=_time)
-        entries.insert(at, (t, value, event_id, raw if len(raw) <= MAX_SAMPLE_BYTES else b""))
+        entry = (t, event_id, value)
+        insort(state.entries, entry)
+        state.ids.add(event_id)
+        state.steps_of[value] += 1
         if t > state.newest:
             state.newest = t
-            self._forget(state)
-            at = len(entries) - 1
-        elif len(entries) > MAX_ENTRIES:
-            del entries[0]
-            at -= 1
-            if at < 0:
-                return COUNTED
-        chain = self._chain(entries, at)
+        _keep_sample(state, event_id, raw)
+        self._forget(state)
+        if event_id not in state.ids:
+            return COUNTED  # older than everything a full key still holds
+        chain = self._find(state, entry)
         if chain is None:
             return COUNTED
-        state.chain = [entries[place] for place in chain]
-        for place in sorted(chain, reverse=True):
-            state.used.append((entries[place][0], entries[place][2]))
-            del entries[place]
-        state.used = state.used[-MAX_ENTRIES:]
+        state.chain = chain
+        documents = (state.samples.get(one[1]) for one in sorted(chain))
+        state.chain_samples = [document for document in documents if document][-KEPT_SAMPLES:]
+        for one in chain:
+            del state.entries[bisect_left(state.entries, one)]
+            _uncount(state, one)
+            insort(state.used, one[:2])
+            state.ids.add(one[1])
         return self.steps
 
     def _forget(self, state: Track) -> None:
-        oldest = state.newest - self.keep_ms
-        gone = max(bisect_right(state.entries, oldest, key=_time), len(state.entries) - MAX_ENTRIES)
-        if gone > 0:
-            del state.entries[:gone]
-        if state.used and min(state.used)[0] <= oldest:
-            state.used = [used for used in state.used if used[0] > oldest]
+        """What no chain can need any more, and what is over the bounds."""
+        entries, used, oldest = state.entries, state.used, state.newest - self.keep_ms
+        if entries[0][0] <= oldest or len(entries) > MAX_ENTRIES:
+            gone = max(bisect_left(entries, (oldest + 1,)), len(entries) - MAX_ENTRIES)
+            for entry in entries[:gone]:
+                _uncount(state, entry)
+            del entries[:gone]
+        if used and (used[0][0] <= oldest or len(used) > MAX_ENTRIES):
+            gone = max(bisect_left(used, (oldest + 1,)), len(used) - MAX_ENTRIES)
+            state.ids.difference_update(event_id for _, event_id in used[:gone])
+            del used[:gone]
 
-    def _chain(self, entries: list[Entry], at: int) -> list[int] | None:
-        """Places of a complete chain with the entry at `at`, in the order of the steps; that with the latest end."""
-        t = entries[at][0]
-        low = bisect_right(entries, t - self.within_ms, key=_time)
-        high = bisect_left(entries, t + self.within_ms, key=_time)
-        union = 0
-        for entry in entries[low:high]:
-            union |= entry[1]
-        if union != (1 << self.steps) - 1:
+    def _find(self, state: Track, entry: Entry) -> list[Entry] | None:
+        """The chain to take, by step; None when there is none."""
+        entries, t = state.entries, entry[0]
+        if not self._complete(state.steps_of):
             return None
-        for end in range(high - 1, at - 1, -1):
-            first = max(low, bisect_right(entries, entries[end][0] - self.within_ms, key=_time))
-            places = range(first, end + 1)
-            find = self._in_order if self.ordered else self._in_any_order
-            for step in range(self.steps):
-                if entries[at][1] >> step & 1:
-                    chain = find(entries, places, at, step)
-                    if chain is not None:
-                        return chain
+        in_time = entries[-1] == entry
+        if self.ordered and in_time and (len(entries) == 1 or entries[-2][0] < t) and not self._last(entry):
+            return None
+        low, high = bisect_left(entries, (t - self.within_ms + 1,)), bisect_left(entries, (t + self.within_ms,))
+        if in_time:
+            end: int | None = high
+        elif self.ordered:
+            end = self._latest_end(entries, low, high)
+        else:
+            end = self._latest_span(entries, t, high)
+        if end is None:
+            return None
+        first = bisect_left(entries, (entries[end - 1][0] - self.within_ms + 1,))
+        return self._in_order(entries, first, end) if self.ordered else self._in_any_order(entries, first, end)
+
+    def _complete(self, steps_of: Iterable[int]) -> bool:
+        """Whether each step is one of somebody's."""
+        union = 0
+        for bits in steps_of:
+            union |= bits
+        return union == self.all_steps
+
+    def _last(self, entry: Entry) -> int:
+        return entry[2] >> (self.steps - 1) & 1
+
+    def _in_order(self, entries: list[Entry], first: int, end: int) -> list[Entry] | None:
+        """Backwards from the end: each group of equal times takes as many of the steps that are left as it can.
+
+        That is best, as a chain for more steps that is continued further back is one for fewer.
+        """
+        chain: list[Entry] = []
+        while end > first and len(chain) < self.steps:
+            start = bisect_left(entries, (entries[end - 1][0],), first, end)
+            left = self.steps - len(chain)
+            chain += _matched(entries[start:end], range(left - 1, -1, -1))
+            end = start
+        return chain[::-1] if len(chain) == self.steps else None
+
+    def _latest_end(self, entries: list[Entry], low: int, high: int) -> int | None:
+        """Where, among entries from `low` to `high`, the latest chain in order ends: the place after its last time.
+
+        `starts[n]` is the latest time at which a chain of the first n steps starts, of those that ended so far.
+        """
+        steps, within = self.steps, self.within_ms
+        starts, found, at = [_NONE] * (steps + 1), None, low
+        while at < high:
+            t = entries[at][0]
+            after = bisect_left(entries, (t + 1,), at, high)
+            starts[0] = t
+            if after == at + 1:
+                for step in reversed(_steps(entries[at][2])):
+                    starts[step + 1] = max(starts[step + 1], starts[step])
+            else:
+                group, before = entries[at:after], starts.copy()
+                for step in range(steps):
+                    if before[step] > _NONE:
+                        for number in range(1, len(_matched(group, range(step, steps))) + 1):
+                            starts[step + number] = max(starts[step + number], before[step])
+            at = after
+            if starts[steps] > t - within:
+                found = after
+        return found
+
+    def _in_any_order(self, entries: list[Entry], first: int, end: int) -> list[Entry] | None:
+        """The latest first, each that leaves a different event for each step taken so far."""
+        holder: dict[int, Entry] = {}
+        useless: set[int] = set()
+        for place in range(end - 1, first - 1, -1):
+            entry = entries[place]
+            # What is of no use once is of none later, when more is taken.
+            if entry[2] not in useless and not _placed(entry, _steps_of_entry, holder, set()):
+                useless.add(entry[2])
+            if len(holder) == self.steps:
+                return [holder[step] for step in range(self.steps)]
         return None
 
-    def _in_order(self, entries: list[Entry], places: range, at: int, step: int) -> list[int] | None:
-        """With the entry at `at` as `step`: backwards from it to the first step, forwards to the last.
+    def _latest_span(self, entries: list[Entry], t: int, high: int) -> int | None:
+        """The place after the latest span with time t in it that has a chain in any order."""
+        first = last = high
+        steps_of: Counter[int] = Counter()
+        # From the latest span back, entries come in at its start and go at its end.
+        while last and entries[last - 1][0] >= t:
+            start = entries[last - 1][0] - self.within_ms
+            while first and entries[first - 1][0] > start:
+                first -= 1
+                steps_of[entries[first][2]] += 1
+            if self._complete(steps_of) and self._enough(steps_of):
+                return last
+            before = bisect_left(entries, (entries[last - 1][0],), first, last)
+            for entry in entries[before:last]:
+                steps_of[entry[2]] -= 1
+                if not steps_of[entry[2]]:
+                    del steps_of[entry[2]]
+            last = before
+        return None
 
-        The nearest event leaves most room for the next step, so that others are tried only at its own time, and of
-        those with the same steps only one.
-        """
-        chain = {step: at}
-        steps = [*range(step - 1, -1, -1), *range(step + 1, self.steps)]
-        self._tries = MAX_TRIES
-        return [chain[number] for number in range(self.steps)] if self._extend(entries, places, chain, steps) else None
-
-    def _extend(self, entries: list[Entry], places: range, chain: dict[int, int], steps: list[int]) -> bool:
-        """Find events for the remaining steps; each has its neighbour's, on the side of the start, in the chain."""
-        if not steps:
-            return True
-        step, *rest = steps
-        back = step + 1 in chain and step - 1 not in chain
-        t = entries[chain[step + 1 if back else step - 1]][0]
-        if back:
-            row = range(bisect_right(entries, t, key=_time) - 1, places.start - 1, -1)
-        else:
-            row = range(bisect_left(entries, t, key=_time), places.stop)
-        taken, nearest, tried = set(chain.values()), None, set()
-        for place in row:
-            time, bits, _, _ = entries[place]
-            if nearest is not None and time != nearest:
-                return False
-            if place in taken or not bits >> step & 1:
-                continue
-            if bits in tried or self._tries == 0:
-                continue
-            nearest = time
-            tried.add(bits)
-            self._tries -= 1
-            chain[step] = place
-            if self._extend(entries, places, chain, rest):
-                return True
-            del chain[step]
-        return False
-
-    def _in_any_order(self, entries: list[Entry], places: range, at: int, step: int) -> list[int] | None:
-        """A different event for each step: augmenting paths, with the entry at `at` held as `step`."""
-        holder: dict[int, int] = {at: step}
-
-        def place_step(wanted: int, tried: set[int]) -> bool:
-            for place in reversed(places):
-                if place == at or place in tried or not entries[place][1] >> wanted & 1:
-                    continue
-                tried.add(place)
-                if place not in holder or place_step(holder[place], tried):
-                    holder[place] = wanted
-                    return True
-            return False
-
-        for other in range(self.steps):
-            if other != step and not place_step(other, set()):
-                return None
-        by_step = {taken: place for place, taken in holder.items()}
-        return [by_step[number] for number in range(self.steps)]
+    def _enough(self, steps_of: Counter[int]) -> bool:
+        holder: dict[int, int] = {}
+        for bits, count in steps_of.items():
+            for _ in range(count):
+                if not _placed(bits, _steps, holder, set()):
+                    break
+        return len(holder) == self.steps
 
     def context(self, state: Track) -> dict[str, Any]:
-        times = [entry[0] for entry in state.chain]
+        times = [t for t, _, _ in state.chain]
         return {
             "count": len(state.chain),
-            "within_seconds": self.within_ms // 1000,
+            "within_seconds": _seconds(self.within_ms),
+            "span_seconds": _seconds(max(times) - min(times)),
             "steps": [
-                {"step": number, "event_id": entry[2], "event_time": iso(entry[0])}
-                for number, entry in enumerate(state.chain, 1)
+                {"step": number, "event_id": event_id, "event_time": iso(t)}
+                for number, (t, event_id, _) in enumerate(state.chain, 1)
             ],
             "first_event_time": iso(min(times)),
             "last_event_time": iso(max(times)),
-            "event_ids": [entry[2] for entry in state.chain],
+            "event_ids": [event_id for _, event_id, _ in sorted(state.chain)],
         }
 
     def samples(self, state: Track) -> list[bytes]:
-        return [entry[3] for entry in state.chain if entry[3]][:SAMPLES]
+        return state.chain_samples
 
     def reason(self, state: Track, group: dict[str, Any], event: dict[str, Any] | None) -> str:
-        times = [entry[0] for entry in state.chain]
+        times = [t for t, _, _ in state.chain]
         where = ", ".join(f"{path} {value}" for path, value in group.items())
         order = "in order" if self.ordered else "in any order"
         return f"{self.steps} steps {order} in {span(max(times) - min(times))}" + (f" for {where}" if where else "")
 
     def encode(self, state: Track) -> Any:
-        return [state.newest, state.entries, state.used, state.chain]
+        return [
+            state.newest,
+            state.entries,
+            state.used,
+            list(state.samples.items()),
+            state.chain,
+            state.chain_samples,
+        ]
 
     def decode(self, stored: Any) -> Track:
         state = Track()
-        state.newest, entries, used, chain = stored
+        state.newest, entries, used, samples, chain, state.chain_samples = stored
         state.entries = [tuple(entry) for entry in entries]
         state.used = [tuple(one) for one in used]
+        state.samples = dict(samples)
         state.chain = [tuple(entry) for entry in chain]
+        state.ids = {event_id for _, event_id, _ in state.entries} | {event_id for _, event_id in state.used}
+        state.steps_of = Counter(bits for _, _, bits in state.entries)
+        state.held_bytes = sum(map(len, state.samples.values()))
         return state
 
 
-def _time(entry: Entry) -> int:
-    return entry[0]
+def _keep_sample(state: Track, event_id: str, raw: bytes) -> None:
+    if len(raw) > MAX_SAMPLE_BYTES:
+        return
+    state.samples[event_id] = raw
+    state.held_bytes += len(raw)
+    while state.held_bytes > MAX_SAMPLES_BYTES:
+        state.held_bytes -= len(state.samples.pop(next(iter(state.samples))))
+
+
+def _uncount(state: Track, entry: Entry) -> None:
+    """An entry went."""
+    _, event_id, bits = entry
+    state.ids.discard(event_id)
+    state.steps_of[bits] -= 1
+    if not state.steps_of[bits]:
+        del state.steps_of[bits]
+    state.held_bytes -= len(state.samples.pop(event_id, b""))
+
+
+def _seconds(ms: int) -> float | int:
+    return ms / 1000 if ms % 1000 else ms // 1000
+
+
+def _steps(bits: int) -> list[int]:
+    return [step for step in range(bits.bit_length()) if bits >> step & 1]
+
+
+def _steps_of_entry(entry: Entry) -> list[int]:
+    return _steps(entry[2])
+
+
+def _matched(group: list[Entry], steps: range) -> list[Entry]:
+    """A different entry for each of the first steps, up to one for which there is none."""
+    if len(group) == 1:
+        return group if group[0][2] >> steps[0] & 1 else []
+    holder: dict[int, int] = {}  # place → step
+
+    def places(step: int) -> list[int]:
+        return [place for place in range(len(group) - 1, -1, -1) if group[place][2] >> step & 1]
+
+    for step in steps:
+        if not _placed(step, places, holder, set()):
+            break
+    by_step = {step: group[place] for place, step in holder.items()}
+    return [by_step[step] for step in steps if step in by_step]
+
+
+def _placed(
+    node: _Node, places: Callable[[_Node], Iterable[_Place]], holder: dict[_Place, _Node], tried: set[_Place]
+) -> bool:
+    """Give `node` one of its places, and move others to another of theirs where that is needed: an augmenting path
+    of a bipartite matching. Answers whether there is room; if not, nothing is changed."""
+    for place in places(node):
+        if place not in tried:
+            tried.add(place)
+            if place not in holder or _placed(holder[place], places, holder, tried):
+                holder[place] = node
+                return True
+    return False

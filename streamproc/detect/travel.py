@@ -1,19 +1,27 @@
 """Impossible travel: two places too far apart for the time between them.
 
-Each event is compared with the one before and the one after it in event time. It triggers when they are at least
-`min_km` apart and more than `speed_kmh` would be needed; at the same time any distance is too fast. Distances are
-those of great circles on a sphere of 6,371 km (the haversine formula), so that two places further apart in time than
-half its circumference takes at that speed need not be compared.
+Two events are *impossible* when they are at least `min_km` apart and more than `speed_kmh` would be needed to get from
+one to the other; at the same time any distance is too fast. Distances are those of great circles on a sphere of
+6,371 km, so that events further apart in time than half its circumference takes at that speed, the horizon H, never
+are.
 
-Bound: stays within that span and the lateness of the newest, at most `MAX_STAYS` a key, the oldest of which go first.
-Events at one place that follow each other are one stay, of which the first and the last are kept. Ids are remembered
-as in `recent`.
+An event triggers when it is part of an impossible pair within which no other is: neither two of the events between,
+nor one of them and one of the two. So a jump is told once, by the pair that is nearest to it in time, and who stays at
+a place, or moves on from there as people do, is not told of again. Neighbours in time that are impossible always
+trigger. Others do when the places between are less than `min_km` from one another. As each impossible pair has one
+within it that is told, a group alerts when there is any, whatever the order of arrival within the lateness.
+
+Bound: an event is kept for H + L of event time, and at most `MAX_PLACES` of them a key, of which the oldest go first.
+Of several events in a row at one place, those between two others go where that makes no difference: nobody who was
+elsewhere between the two could be out of their reach and within that of the one that goes. Ids are remembered as in
+`recent`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from math import asin, cos, pi, radians, sin, sqrt
+from bisect import bisect_left
+from itertools import combinations
+from math import asin, ceil, cos, pi, radians, sin, sqrt
 from typing import Any
 
 from streamproc.detect.detector import EventDetector
@@ -22,14 +30,15 @@ from streamproc.detect.verdict import COUNTED, DUPLICATE, LATE
 from streamproc.model.times import iso
 
 EARTH_KM = 6371.0
-MAX_STAYS = 128
+MAX_PLACES = 128
 HOUR_MS = 3_600_000
-Place = tuple[int, float, float, str, str]
-"""(event time, latitude, longitude, what people call it, event id)"""
+Place = tuple[int, str, float, float, str]
+"""(event time, event id, latitude, longitude, what people call it)"""
+Pair = tuple[Place, Place]
 
 
 class Trail:
-    """The places of a key, by event time, and the pair that triggered last."""
+    """The places of a key, by event time and id, and the pair that triggered last."""
 
     __slots__ = ("ids", "newest", "pair", "places")
 
@@ -37,82 +46,122 @@ class Trail:
         self.ids: dict[str, int] = {}
         self.places: list[Place] = []
         self.newest = -(1 << 62)
-        self.pair: tuple[Place, Place] | None = None
+        self.pair: Pair | None = None
 
 
 class Travel(EventDetector):
     """Settings of one rule; see `detector.Detector`. A hit's value is [latitude, longitude, name]."""
 
-    __slots__ = ("horizon_ms", "keep_ms", "min_km", "remember_ms", "speed_kmh")
+    __slots__ = ("far_ms", "horizon_ms", "lateness_ms", "min_km", "remember_ms", "speed_kmh")
 
     def __init__(self, speed_kmh: float, min_km: float, lateness_ms: int) -> None:
         self.speed_kmh = speed_kmh
         self.min_km = min_km
-        self.keep_ms = int(EARTH_KM * pi / speed_kmh * HOUR_MS) + lateness_ms
-        self.horizon_ms = self.keep_ms
+        self.lateness_ms = lateness_ms
+        self.far_ms = ceil(EARTH_KM * pi / speed_kmh * HOUR_MS)
+        self.horizon_ms = self.far_ms + lateness_ms
         self.remember_ms = remember_ms(lateness_ms)
 
     def new(self) -> Trail:
         return Trail()
 
     def apply(self, state: Trail, t: int, arrival: int, event_id: str, value: list[Any], raw: bytes) -> int:
-        if t < state.newest - self.keep_ms:
+        if t < state.newest - self.horizon_ms:
             return LATE
         if seen_before(state.ids, event_id, arrival, self.remember_ms):
             return DUPLICATE
-        lat, lon, name = value
-        here: Place = (t, lat, lon, name, event_id)
         places = state.places
-        at = bisect_right(places, t, key=_time)
-        before = places[at - 1] if at else None
-        after = places[at] if at < len(places) else None
-        places.insert(at, here)
+        at = bisect_left(places, (t, event_id))
+        if at < len(places) and places[at][:2] == (t, event_id):
+            return DUPLICATE
+        lat, lon, name = value
+        places.insert(at, (t, event_id, lat, lon, name))
         if t > state.newest:
             state.newest = t
-        found = 0
-        for one, other in ((before, here), (here, after)):
-            if one is not None and other is not None and self._too_fast(one, other):
-                state.pair = (one, other)
-                found = 1
-        self._collapse(places, at)
-        gone = max(bisect_right(places, state.newest - self.keep_ms, key=_time), len(places) - MAX_STAYS)
+        pair = self._from(places, at) or self._to(places, at)
+        self._thin(state, at)
+        if len(places) > MAX_PLACES:
+            for middle in range(len(places) - 2, 0, -1):
+                self._thin(state, middle)
+        gone = max(bisect_left(places, (state.newest - self.horizon_ms,)), len(places) - MAX_PLACES)
         if gone > 0:
             del places[:gone]
-        return found or COUNTED
+        if pair is None:
+            return COUNTED
+        state.pair = pair
+        return 1
 
-    def _too_fast(self, one: Place, other: Place) -> bool:
+    def _from(self, places: list[Place], at: int) -> Pair | None:
+        """The pair to tell that ends at `at`: only the nearest impossible one can have no other within it."""
+        here = places[at]
+        for place in range(at - 1, -1, -1):
+            there = places[place]
+            if there[2:4] == here[2:4] or here[0] - there[0] > self.far_ms:
+                return None  # from further back it is as far to `there`, and in less time; or there is time enough
+            if self._impossible(there, here):
+                return None if self._any_impossible(places[place:at]) else (there, here)
+        return None
+
+    def _to(self, places: list[Place], at: int) -> Pair | None:
+        """The pair to tell that starts at `at`."""
+        here = places[at]
+        for place in range(at + 1, len(places)):
+            there = places[place]
+            if there[2:4] == here[2:4] or there[0] - here[0] > self.far_ms:
+                return None
+            if self._impossible(here, there):
+                return None if self._any_impossible(places[place:at:-1]) else (here, there)
+        return None
+
+    def _any_impossible(self, places: list[Place]) -> bool:
+        return any(self._impossible(one, other) for one, other in combinations(places, 2))
+
+    def _impossible(self, one: Place, other: Place) -> bool:
         km = distance_km(one, other)
-        return km >= self.min_km and km * HOUR_MS > self.speed_kmh * (other[0] - one[0])
+        return km >= self.min_km and km * HOUR_MS > self.speed_kmh * abs(other[0] - one[0])
 
-    def _collapse(self, places: list[Place], at: int) -> None:
-        """Of more than two events in a row at one place the ones between the first and the last are not needed."""
+    def _thin(self, state: Trail, at: int) -> None:
+        """Of the event at `at` and its neighbours, drop those that make no difference: see `_idle`."""
         for middle in (at + 1, at, at - 1):
-            if 0 < middle < len(places) - 1:
-                here = places[middle][1:3]
-                if places[middle - 1][1:3] == here == places[middle + 1][1:3]:
-                    del places[middle]
+            if 0 < middle < len(state.places) - 1 and self._idle(state, middle):
+                del state.places[middle]
+
+    def _idle(self, state: Trail, middle: int) -> bool:
+        """Whether an event is between two at its place that do as well.
+
+        Who comes before or after both is nearer in time to one of them. Who comes between is nobody that is in time;
+        or has at most half the time between the two to one of them, in which `min_km` is too far.
+        """
+        before, here, after = state.places[middle - 1 : middle + 2]
+        if not before[2:4] == here[2:4] == after[2:4]:
+            return False
+        if after[0] < state.newest - self.lateness_ms:
+            return True
+        return (after[0] - before[0]) * self.speed_kmh < 2 * self.min_km * HOUR_MS
 
     def context(self, state: Trail) -> dict[str, Any]:
         one, other = state.pair or (_NOWHERE, _NOWHERE)
-        km = distance_km(one, other)
-        ms = other[0] - one[0]
+        km, ms = distance_km(one, other), other[0] - one[0]
         return {
             "count": 2,
             "from": _shown(one),
             "to": _shown(other),
-            "distance_km": round(km, 1),
-            "seconds": ms / 1000,
-            "speed_kmh": round(km * HOUR_MS / ms) if ms else None,
+            "km": round(km, 1),
+            "hours": round(ms / HOUR_MS, 6),
+            "kmh": round(km * HOUR_MS / ms) if ms else None,
             "first_event_time": iso(one[0]),
             "last_event_time": iso(other[0]),
-            "event_ids": [one[4], other[4]],
+            "event_ids": [one[1], other[1]],
         }
 
     def reason(self, state: Trail, group: dict[str, Any], event: dict[str, Any] | None) -> str:
         one, other = state.pair or (_NOWHERE, _NOWHERE)
-        km, minutes = distance_km(one, other), (other[0] - one[0]) / 60_000
+        km, ms = distance_km(one, other), other[0] - one[0]
         who = ", ".join(f"{path} {value}" for path, value in group.items())
-        return (f"{who} in " if who else "") + f"{one[3]} and {minutes:,.0f} min later in {other[3]}, {km:,.0f} km away"
+        speed = f" ({km * HOUR_MS / ms:,.0f} km/h)" if ms else ""
+        return (
+            f"{who + ' was' if who else 'events'} in {one[4]} and {_later(ms)} in {other[4]}, {km:,.0f} km apart{speed}"
+        )
 
     def encode(self, state: Trail) -> Any:
         return [state.newest, list(state.ids.items()), state.places, state.pair]
@@ -126,21 +175,25 @@ class Travel(EventDetector):
         return state
 
 
-_NOWHERE: Place = (0, 0.0, 0.0, "", "")
-
-
-def _time(place: Place) -> int:
-    return place[0]
+_NOWHERE: Place = (0, "", 0.0, 0.0, "")
 
 
 def _shown(place: Place) -> dict[str, Any]:
-    t, lat, lon, name, event_id = place
-    return {"name": name, "lat": lat, "lon": lon, "event_time": iso(t), "event_id": event_id}
+    t, event_id, lat, lon, name = place
+    return {"name": name, "lat": lat, "lon": lon, "event_id": event_id, "event_time": iso(t)}
+
+
+def _later(ms: int) -> str:
+    if ms == 0:
+        return "at the same time"
+    if ms < 60_000:
+        return f"{ms / 1000:g} s later"
+    return f"{ms / 60_000:.0f} min later" if ms < 2 * HOUR_MS else f"{ms / HOUR_MS:.1f} h later"
 
 
 def distance_km(one: Place, other: Place) -> float:
     """Along the great circle: R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68 (1984)."""
-    lat, other_lat = radians(one[1]), radians(other[1])
+    lat, other_lat = radians(one[2]), radians(other[2])
     half = sin((other_lat - lat) / 2) ** 2
-    half += cos(lat) * cos(other_lat) * sin(radians(other[2] - one[2]) / 2) ** 2
+    half += cos(lat) * cos(other_lat) * sin(radians(other[3] - one[3]) / 2) ** 2
     return 2 * EARTH_KM * asin(min(1.0, sqrt(half)))

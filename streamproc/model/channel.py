@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, model_validator
 
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings, RetryConfig, Url
+from streamproc.model.channels_chat import DingTalkChannel, LarkChannel, PagerDutyChannel, TeamsChannel, WeComChannel
 from streamproc.model.channels_cloud import EventBridgeChannel, FunctionComputeChannel
 from streamproc.model.channels_inbox import MessageCenterChannel
 from streamproc.model.channels_mail import EmailChannel
@@ -39,6 +40,7 @@ SECRET_FIELDS: Mapping[str, frozenset[str]] = {
     "channel": frozenset(
         {
             *("url", "token", "secret", "secrets", "headers"),
+            *("access_token", "key", "routing_key"),
             *("endpoint", "password", "auth_token", "access_key_secret", "session_token"),
         }
     ),
@@ -64,14 +66,19 @@ class SlackChannel(ChannelSettings):
 
 
 SETTINGS: Mapping[str, type[ChannelSettings]] = {
+    "dingtalk": DingTalkChannel,
     "email": EmailChannel,
     "eventbridge": EventBridgeChannel,
     "function_compute": FunctionComputeChannel,
+    "lark": LarkChannel,
     "message_center": MessageCenterChannel,
+    "pagerduty": PagerDutyChannel,
     "slack": SlackChannel,
     "sms": SmsChannel,
+    "teams": TeamsChannel,
     "voice": VoiceChannel,
     "webhook": WebhookSettings,
+    "wecom": WeComChannel,
 }
 """The settings of each channel type; a new one adds its line here and its transport's in the registry."""
 

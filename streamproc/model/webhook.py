@@ -127,7 +127,7 @@ class WebhookSettings(ChannelSettings):
 
     @model_validator(mode="after")
     def _usable_secrets(self) -> WebhookSettings:
-        if self.signature_style == STANDARD_SIGNATURE:
+        if self.signature_style == STANDARD_SIGNATURE and self.transport == "webhook":
             for secret in self.all_secrets:
                 text = secret.value.get_secret_value()
                 try:
@@ -148,8 +148,8 @@ class WebhookSettings(ChannelSettings):
 
     @property
     def transport(self) -> str:
-        """A Slack incoming-webhook address is spoken to as Slack."""
-        return "slack" if is_slack_address(self.url.get_secret_value()) else "webhook"
+        """An address of Slack's or PagerDuty's is spoken to as they want it."""
+        return provider_of(self.url.get_secret_value()) or "webhook"
 
     @property
     def patient(self) -> bool:
@@ -163,9 +163,16 @@ class Webhook(WebhookSettings):
     CONFIG: ClassVar[str] = "webhook"
 
 
-def is_slack_address(url: str) -> bool:
-    """Whether this is the address of a Slack incoming webhook."""
+_PROVIDERS = {
+    "hooks.slack.com": "slack",
+    "events.pagerduty.com": "pagerduty",
+    "events.eu.pagerduty.com": "pagerduty",
+}
+
+
+def provider_of(url: str) -> str | None:
+    """The transport that an address of a provider's wants; None for any other address."""
     try:
-        return urlsplit(url).hostname == "hooks.slack.com"
+        return _PROVIDERS.get(urlsplit(url).hostname or "")
     except ValueError:
-        return False
+        return None

@@ -57,6 +57,13 @@ def test_alerts_that_are_source_and_target_do_not_silence_each_other() -> None:
     assert inhibited(alert("c", "x", severity="low"), rules(every), [one, other]) is not None
 
 
+def test_an_earlier_record_of_the_alert_is_no_source() -> None:
+    worse = {"source": {"severity": "critical"}, "target": {"severity": "low"}}
+    before, now = alert("a", "x", severity="critical"), alert("a", "x", severity="low")
+    assert inhibited(now, rules(worse), [before]) is None
+    assert inhibited(now, rules(worse), [{**before, "id": "b"}]) is not None
+
+
 def test_the_first_rule_that_applies_is_named() -> None:
     second = {"source": {"rule.id": "site-down"}, "target": {"rule.id": "slow"}}
     found = inhibited(alert("b", "slow"), rules(DOWN, second), [alert("a", "site-down")])

@@ -211,7 +211,8 @@ def test_a_dry_run_says_the_path_and_who_would_be_told() -> None:
     ])  # fmt: skip
     one = policy({"condition": HIGH, "then": [{"group": "oncall"}, {"group": "mail"}]}, {"group": "boss"},
                  groups=[ONCALL, MAIL, {**BOSS, "active_hours": {"start": "13:00", "end": "18:00"}}],
-                 escalation=[{"after_minutes": 30, "group": "mail"}, {"after_minutes": 60, "group": "boss"}])  # fmt: skip
+                 escalation=[{"after_minutes": 30, "group": "mail"}, {"after_minutes": 60, "group": "boss"}],
+                 )  # fmt: skip
     result = dry_run(one, alert("high", status="acknowledged"), NOON, people)
     assert result == {
         "policy": "default",

@@ -277,6 +277,26 @@ def test_a_schedule_holds_for_its_duration_from_each_instant(recurring: Recurrin
     assert holds(recurring, t) is any(one <= t < one + recurring.duration for one in every)
 
 
+@pytest.mark.parametrize("schedule", ["30 2 * * *", "0 2,3 * * *", "45 1 * * *", "15 3 * * *", "10,35 2 * * *"])
+@pytest.mark.parametrize("minutes", [10, 50, 200])
+@pytest.mark.parametrize(
+    ("zone", "change"),
+    [("Europe/Berlin", "2026-03-29T01:00Z"), ("Europe/Berlin", "2026-10-25T01:00Z"),
+     ("Australia/Lord_Howe", "2026-04-04T15:00Z"), ("Australia/Lord_Howe", "2026-10-03T15:30Z")],
+)  # fmt: skip
+def test_a_schedule_where_clocks_are_set(schedule: str, minutes: int, zone: str, change: str) -> None:
+    recurring = Recurring.model_validate({"schedule": schedule, "duration": f"{minutes}m", "timezone": zone})
+    length, moment = minutes * MINUTE, at(change)
+    every = instants(recurring, moment - 12 * HOUR, moment + 12 * HOUR)
+    for quarter in range(moment - 5 * HOUR, moment + 5 * HOUR, 5 * MINUTE):
+        for t in (quarter - 1, quarter):
+            assert holds(recurring, t) is any(one <= t < one + length for one in every), t
+            if not holds(recurring, t):
+                assert look_again(recurring, t) == min(one for one in every if one > t)
+            else:
+                assert look_again(recurring, t) == max(one for one in every if one <= t) + length
+
+
 @settings(max_examples=60, deadline=None)
 @given(schedules, near_changes)
 def test_nothing_changes_before_the_time_to_look_again(recurring: Recurring, t: int) -> None:

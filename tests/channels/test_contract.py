@@ -19,6 +19,7 @@ from streamproc.channels.registry import TRANSPORTS, Transports
 from streamproc.channels.slack import SlackTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.delivery import MAX_EXCERPT_BYTES
+from tests.channels import chat
 from tests.channels.providers import (
     ALIYUN_BUS_OK,
     ALIYUN_OK,
@@ -74,6 +75,13 @@ CHANNELS = [
         content_type="application/cloudevents-batch+json;charset=utf-8",
     ),
     Case("function-compute", function, answer(200, "done"), by_status=True),
+    Case("teams", chat.teams, answer(202)),
+    Case("teams-connector", chat.teams, answer(200, "1")),
+    Case("pagerduty", chat.pagerduty, answer(202, chat.PAGERDUTY_ACCEPTED)),
+    Case("dingtalk", chat.dingtalk, answer(200, '{"errcode": 0, "errmsg": "ok"}')),
+    Case("wecom", chat.wecom, answer(200, '{"errcode": 0, "errmsg": "ok"}')),
+    Case("lark", chat.lark, answer(200, '{"code": 0, "data": {}, "msg": "success"}')),
+    Case("lark-old", chat.lark, answer(200, '{"StatusCode": 0, "StatusMessage": "success"}')),
 ]
 WITHOUT_HTTP = {"email", "message_center"}
 """They have tests of their own."""

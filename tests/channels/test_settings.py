@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamproc.model.channel import SlackChannel, Webhook, parse_channel, parse_webhook
+from streamproc.model.channel import SECRET_FIELDS, SETTINGS, SlackChannel, Webhook, parse_channel, parse_webhook
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.document import DocumentError, snake
 from tests.channels.receiver import SECRET
@@ -151,8 +151,8 @@ def test_slack_channels(doc: dict[str, Any]) -> None:
             "url: give either url (an incoming webhook), or token and channel",
         ),
         ({"id": "slack", "token": "t"}, "channel: is required beside token"),
-        ({"id": "fax"}, "type: 'fax' is not one of slack, webhook"),
-        ({"id": "x", "type": ["slack"]}, "type: ['slack'] is not one of slack, webhook"),
+        ({"id": "fax"}, f"type: 'fax' is not one of {', '.join(sorted(SETTINGS))}"),
+        ({"id": "x", "type": ["slack"]}, f"type: ['slack'] is not one of {', '.join(sorted(SETTINGS))}"),
     ],
 )
 def test_slack_channels_written_wrongly(doc: dict[str, Any], problem: str) -> None:
@@ -166,3 +166,11 @@ def test_a_channel_of_type_webhook_is_not_a_webhook_of_that_name() -> None:
     assert not isinstance(channel, Webhook)
     assert channel.ref == ChannelRef("channel", "hook")
     assert ChannelRef.parse(str(channel.ref)) == channel.ref
+
+
+def test_every_secret_of_a_channel_is_sealed() -> None:
+    secret = {
+        name for model in SETTINGS.values() for name, field in model.model_fields.items() if "SecretStr" in repr(field)
+    }
+    assert secret - SECRET_FIELDS["channel"] == set()
+    assert {"url", "password", "auth_token", "access_key_secret"} <= secret

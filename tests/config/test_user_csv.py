@@ -33,7 +33,7 @@ def test_rows_of_either_order_are_read() -> None:
 
 
 def test_a_heading_spaces_and_quotes_are_taken_as_people_write_them() -> None:
-    (one,) = read_users('ID,Name,Enable,Phone,SMS,Voice,Mail\n test03 , "O, Neil" ,TRUE,,False,false,\n', "acme")
+    (one,) = read_users('ID,Name,Enable,Phone,SMS,Voice,Mail\n test03 , "O, Neil",TRUE,,False,false,\n', "acme")
     assert (one.user.name, one.user.enabled, one.user.phone, one.user.email) == ("O, Neil", True, "", "")
 
 
@@ -48,19 +48,21 @@ def test_every_problem_of_every_row_is_told_with_its_line() -> None:
     assert found[6] == f"line 4: has 2 columns, not 7: {', '.join(COLUMNS)}"
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# only a remark\n", "ID,Name\n"])
+@pytest.mark.parametrize("text", ["", "\n\n", '# only a "remark\n', "ID,Name\n"])
 def test_a_file_without_users_is_a_mistake(text: str) -> None:
     assert problems(text) == ["has no users"]
 
 
-def test_what_is_no_csv_is_told() -> None:
-    assert problems(f'{KUMER}\ntest02,"Bob') == ["line 2: is not CSV: unexpected end of data"]
+def test_what_is_no_csv_is_told_and_spoils_no_other_row() -> None:
+    found = problems(f'test02,"Bob\n{KUMER}\ntest05,"A"x,true,,false,false,\nab,A,true,,false,false,')
+    assert found[:2] == ["line 1: is not CSV: unexpected end of data", "line 3: is not CSV: ',' expected after '\"'"]
+    assert [line[:10] for line in found[2:]] == ["line 4: id"]
 
 
 def test_a_file_has_bounds() -> None:
     assert problems("x" * 5_000_000) == ["has 5000000 characters, which is more than 4000000"]
     rows = "\n".join(f"u{number:05},A,true,,false,false," for number in range(MAX_ROWS + 5))
-    assert problems(rows) == [f"line {MAX_ROWS + 1}: and further rows: at most {MAX_ROWS} are read"]
+    assert problems(rows) == [f"line {MAX_ROWS + 1}: is one too many: a file has at most {MAX_ROWS} users"]
     assert len(problems("a,b\n" * 5000)) == 1001
 
 
