@@ -5,9 +5,10 @@ stream time never goes back. Between two events every instant at which something
 that what happens does not depend on how many events are worked on at once.
 
 After the last event time runs on: by `SETTLE_MS`, until all that rules found on events has been told; and then, for
-the keys that wait for it alone, until every deadline of an absence, every instant of a schedule that events belong to
-and every window of a rule with `auto_resolve: when_clear` is settled, however far off. What only more quiet would do (auto-resolve after 30 days) is not played: a log's end is
-not the end of the world that it was taken from. Nor does one rule's far-off instant make another's alert resolve.
+the keys that wait for it alone, until every deadline of an absence, every instant of a schedule that events belong
+to and every window of a rule with `auto_resolve: when_clear` is settled, however far off. What only more quiet
+would do (auto-resolve after 30 days) is not played: a log's end is not the end of the world that it was taken from.
+Nor does one rule's far-off instant make another's alert resolve.
 """
 
 from __future__ import annotations

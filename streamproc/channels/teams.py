@@ -64,7 +64,7 @@ def classified(answer: Answer, outcome: Outcome, secrets: Iterable[str]) -> Outc
         elif reason is not Reason.RATE_LIMITED:
             reason = Reason.PROVIDER_ERROR
         return replace(outcome, kind=kind, reason=reason, detail=detail)
-    if not document or not answer.complete:
+    if not document:
         if _THROTTLED.search(text) and not text.startswith("<"):
             return replace(outcome, kind=OutcomeKind.RETRY, reason=Reason.RATE_LIMITED, detail=detail)
         return strange(outcome, "Microsoft")

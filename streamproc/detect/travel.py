@@ -82,7 +82,8 @@ class Travel(EventDetector):
         self._thin(state, at)
         if len(places) > MAX_PLACES:
             for middle in range(len(places) - 2, 0, -1):
-                self._thin(state, middle)
+                if self._idle(state, middle):
+                    del places[middle]
         gone = max(bisect_left(places, (state.newest - self.horizon_ms,)), len(places) - MAX_PLACES)
         if gone > 0:
             del places[:gone]

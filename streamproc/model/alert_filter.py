@@ -7,7 +7,7 @@ literal, or a map of operators, all of which must hold. The words are those of r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -34,7 +34,7 @@ FIELDS = tuple(AlertRecord.model_fields)
 RANKS: Mapping[str, int] = {severity.value: rank for rank, severity in enumerate(Severity)}
 """Severities in their order, by which `gt`, `gte`, `lt`, `lte` compare them."""
 
-_NESTING = {"all": AllOf, "any": AnyOf, "none": NoneOf, "and": AllOf, "or": AnyOf}
+_NESTING: dict[str, Callable[[tuple[Filter, ...]], Filter]] = {"all": AllOf, "any": AnyOf, "none": NoneOf, "and": AllOf, "or": AnyOf}
 _ORDERED = (Op.GT, Op.GTE, Op.LT, Op.LTE)
 _LISTED = (Op.IN, Op.NOT_IN)
 _PLAIN = {op.value: op for op in (Op.EQ, Op.NOT, *_LISTED, *_ORDERED, Op.CONTAINS, Op.STARTS_WITH, Op.REGEX, Op.EXISTS)}
@@ -153,25 +153,30 @@ class FilterReader:
     def _checked(self, path: Path, op: Op, operand: Any, where: str) -> Test | None:
         if op in _LISTED:
             if not isinstance(operand, list | tuple) or not 1 <= len(operand) <= MAX_VALUES:
-                return self._wrong(where, operand, f"a list of 1 to {MAX_VALUES} values")
+                self._wrong(where, operand, f"a list of 1 to {MAX_VALUES} values")
+                return None
             values = [self._scalar(one, f"{where}[{place}]", path) for place, one in enumerate(operand)]
             return None if None in values else Test(path, op, tuple(values))
         if op is Op.EXISTS:
-            return (
-                Test(path, op, operand) if isinstance(operand, bool) else self._wrong(where, operand, "true or false")
-            )
+            if isinstance(operand, bool):
+                return Test(path, op, operand)
+            self._wrong(where, operand, "true or false")
+            return None
         value = self._scalar(operand, where, path if op is not Op.REGEX else ())
         if value is None:
             return None
         if op in (Op.REGEX, Op.CONTAINS, Op.STARTS_WITH) and not isinstance(value, str):
-            return self._wrong(where, operand, "a text")
+            self._wrong(where, operand, "a text")
+            return None
         if op in _ORDERED and isinstance(value, bool):
-            return self._wrong(where, operand, "a number or a text")
+            self._wrong(where, operand, "a number or a text")
+            return None
         if op is Op.REGEX:
             try:
                 regex(value)
             except ValueError as error:
-                return self._wrong(where, operand, f"a regular expression that RE2 takes: {error}")
+                self._wrong(where, operand, f"a regular expression that RE2 takes: {error}")
+                return None
         return Test(path, op, value)
 
     def _scalar(self, value: Any, where: str, path: Path) -> Any:
@@ -181,7 +186,8 @@ class FilterReader:
             return self._wrong(where, value, f"one of {', '.join(RANKS)}")
         return value
 
-    def _wrong(self, where: str, value: object, expected: str) -> None:
+    def _wrong(self, where: str, value: object, expected: str) -> Any:
+        """None, in place of what could not be read."""
         self._tell(where, f"{value!r:.80} is not {expected}")
 
     def _tell(self, where: str, message: str) -> Filter:

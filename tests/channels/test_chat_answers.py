@@ -14,11 +14,12 @@ import pytest
 from streamproc.channels.answer_code import Codes
 from streamproc.channels.dingtalk import CODES as DINGTALK
 from streamproc.channels.lark import CODES as LARK
+from streamproc.channels.registry import Transports
 from streamproc.channels.wecom import CODES as WECOM
 from streamproc.model.channel_settings import ChannelSettings
 from tests.channels import chat
 from tests.channels.chat import TIME_MS, tried
-from tests.channels.receiver import answer
+from tests.channels.receiver import answer, http, notification, receiving
 
 TAKEN = ("delivered", "ok")
 REFUSED = ("permanent", "provider_error")
@@ -170,6 +171,29 @@ async def test_the_signature_of_a_request_is_not_logged() -> None:
     outcome, _ = await tried(chat.dingtalk, answer(200, f'{{"errcode":310000,"errmsg":"{sign}"}}'), secret="SECx-long")
     assert outcome.detail == "310000 ***"
     assert sign not in outcome.excerpt
+
+
+def broken_off(body: str) -> bytes:
+    return f"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize(
+    ("make", "body", "kind", "reason"),
+    [
+        (chat.dingtalk, '{"errcode":0}', *TAKEN),
+        (chat.dingtalk, '{"errcode":0', *STRANGE),
+        (chat.pagerduty, '{"status":"success"}', *TAKEN),
+        (chat.pagerduty, '{"status":"success"', *STRANGE),
+        (chat.teams, "1", *STRANGE),
+        (chat.teams, "", *STRANGE),
+    ],
+)
+async def test_an_answer_that_breaks_off_counts_if_it_was_all_there(
+    make: Callable[..., ChannelSettings], body: str, kind: str, reason: str
+) -> None:
+    async with receiving(broken_off(body), reset=True) as receiver, http() as client:
+        outcome = await Transports(client, {}).send(notification(), make(receiver.url))
+    assert (outcome.kind, outcome.reason) == (kind, reason)
 
 
 @pytest.mark.parametrize(("type", "codes"), [("dingtalk", DINGTALK), ("wecom", WECOM), ("lark", LARK)])

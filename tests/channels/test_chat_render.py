@@ -10,6 +10,7 @@ import orjson
 import pytest
 from hypothesis import given
 
+from streamproc.alerting.render_chat import runbook
 from streamproc.alerting.render_dingtalk import MAX_BYTES as DINGTALK_BYTES
 from streamproc.alerting.render_dingtalk import dingtalk
 from streamproc.alerting.render_lark import MAX_BYTES as LARK_BYTES
@@ -264,3 +265,25 @@ def test_what_was_cut_is_marked(make: Callable[..., dict[str, Any]]) -> None:
 def test_an_alert_with_almost_nothing_in_it(make: Callable[..., dict[str, Any]], purpose: Purpose) -> None:
     assert any(": Alert" in text for text in texts(make({"id": "a"}, purpose, 0)))
     assert "event_action" in pagerduty({"id": "a"}, purpose, 0, "a")
+
+
+@pytest.mark.parametrize(
+    ("address", "linked"),
+    [
+        ("https://wiki.example/a?b=1&c#d", True),
+        ("http://wiki.example/", True),
+        ("https://" + "a" * 492, True),
+        ("https://" + "a" * 493, False),
+        ("javascript:alert(1)", False),
+        ("https://wiki.example/a b", False),
+        ("https://wiki.example/a)", False),
+        ("https://wiki.example/a]", False),
+        ("https://wiki.example/<@all>", False),
+        ("https://wiki.example/é", False),
+        ("https://wiki.example/\n", False),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_which_runbooks_are_linked(address: Any, linked: bool) -> None:
+    assert runbook({"runbook": address}) == (address if linked else "")

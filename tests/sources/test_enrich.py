@@ -25,7 +25,7 @@ ADDED = {"country": "GB", "location": {"lat": 51.5, "lon": -0.1}}
 
 
 def enriched(actor: Any, record: Any = GB) -> Any:
-    doc = {"action": "a", "actor": actor}
+    doc = {"action": "a", "actor": copy.deepcopy(actor)}
     before = copy.deepcopy(doc)
     assert Enricher(lambda address: record)(doc) is (doc != before)
     return doc["actor"]
@@ -97,6 +97,11 @@ class TestEvents:
         doc = {"actor": {"ip": address}}
         assert not Enricher(asked.append)(doc)
         assert (doc, asked) == ({"actor": {"ip": address}}, [])
+
+    def test_long_text_is_not_remembered(self) -> None:
+        enrich = Enricher(lambda address: GB)
+        enrich({"actor": {"ip": "1" * 100_000}})
+        assert enrich._known == {}
 
     def test_an_ipv4_address_within_ipv6_is_looked_up_as_what_it_is(self) -> None:
         asked: list[str] = []
