@@ -110,8 +110,8 @@ async def test_put_events_of_aliyun() -> None:
         query: dict[str, str] = {}
 
     assert Arrived.pathname.endswith("/openapi/putEvents")
-    bus = pytest.importorskip("alibabacloud_eventbridge_util.client", reason=ORACLE).Client
-    signature = bus.get_signature(bus.get_string_to_sign(Arrived), TOKEN)
+    oracle_bus = pytest.importorskip("alibabacloud_eventbridge_util.client", reason=ORACLE).Client
+    signature = oracle_bus.get_signature(oracle_bus.get_string_to_sign(Arrived), TOKEN)
     assert request.headers["authorization"] == f"acs:AKID1234:{signature}"
 
 
