@@ -34,7 +34,13 @@ FIELDS = tuple(AlertRecord.model_fields)
 RANKS: Mapping[str, int] = {severity.value: rank for rank, severity in enumerate(Severity)}
 """Severities in their order, by which `gt`, `gte`, `lt`, `lte` compare them."""
 
-_NESTING: dict[str, Callable[[tuple[Filter, ...]], Filter]] = {"all": AllOf, "any": AnyOf, "none": NoneOf, "and": AllOf, "or": AnyOf}
+_NESTING: dict[str, Callable[[tuple[Filter, ...]], Filter]] = {
+    "all": AllOf,
+    "any": AnyOf,
+    "none": NoneOf,
+    "and": AllOf,
+    "or": AnyOf,
+}
 _ORDERED = (Op.GT, Op.GTE, Op.LT, Op.LTE)
 _LISTED = (Op.IN, Op.NOT_IN)
 _PLAIN = {op.value: op for op in (Op.EQ, Op.NOT, *_LISTED, *_ORDERED, Op.CONTAINS, Op.STARTS_WITH, Op.REGEX, Op.EXISTS)}
