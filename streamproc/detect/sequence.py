@@ -122,14 +122,15 @@ class Sequence(EventDetector):
         entries, t = state.entries, entry[0]
         if not self._complete(state.steps_of):
             return None
-        in_time = entries[-1] == entry
-        if self.ordered and in_time and (len(entries) == 1 or entries[-2][0] < t) and not self._last(entry):
-            return None
-        low, high = bisect_left(entries, (t - self.within_ms + 1,)), bisect_left(entries, (t + self.within_ms,))
-        if in_time:
+        high = bisect_left(entries, (t + self.within_ms,))
+        if self.ordered:
+            last = 1 << (self.steps - 1)
+            if not any(one[2] & last for one in entries[bisect_left(entries, (t,)) : high]):
+                return None
+        if entries[-1] == entry:
             end: int | None = high
         elif self.ordered:
-            end = self._latest_end(entries, low, high)
+            end = self._latest_end(entries, bisect_left(entries, (t - self.within_ms + 1,)), high)
         else:
             end = self._latest_span(entries, t, high)
         if end is None:
@@ -143,9 +144,6 @@ class Sequence(EventDetector):
         for bits in steps_of:
             union |= bits
         return union == self.all_steps
-
-    def _last(self, entry: Entry) -> int:
-        return entry[2] >> (self.steps - 1) & 1
 
     def _in_order(self, entries: list[Entry], first: int, end: int) -> list[Entry] | None:
         """Backwards from the end: each group of equal times takes as many of the steps that are left as it can.

@@ -30,6 +30,8 @@ from streamproc.detect.verdict import COUNTED, DUPLICATE, LATE
 from streamproc.model.times import iso
 
 EARTH_KM = 6371.0
+DEGREE_KM = EARTH_KM * pi / 180 * 1.0001
+"""A degree of a great circle, and a little more, so that rounding does not matter."""
 MAX_PLACES = 128
 HOUR_MS = 3_600_000
 Place = tuple[int, str, float, float, str]
@@ -80,13 +82,14 @@ class Travel(EventDetector):
             state.newest = t
         pair = self._from(places, at) or self._to(places, at)
         self._thin(state, at)
-        if len(places) > MAX_PLACES:
+        gone = bisect_left(places, (state.newest - self.horizon_ms,))
+        if len(places) - gone > MAX_PLACES:
             for middle in range(len(places) - 2, 0, -1):
                 if self._idle(state, middle):
                     del places[middle]
-        gone = max(bisect_left(places, (state.newest - self.horizon_ms,)), len(places) - MAX_PLACES)
-        if gone > 0:
-            del places[:gone]
+            if len(places) > MAX_PLACES:
+                gone = MAX_PLACES // 8  # some at once, as looking at all of them takes its time
+        del places[:gone]
         if pair is None:
             return COUNTED
         state.pair = pair
@@ -118,6 +121,8 @@ class Travel(EventDetector):
         return any(self._impossible(one, other) for one, other in combinations(places, 2))
 
     def _impossible(self, one: Place, other: Place) -> bool:
+        if (abs(one[2] - other[2]) + abs(one[3] - other[3])) * DEGREE_KM < self.min_km:
+            return False  # along a meridian and a parallel it is not nearer
         km = distance_km(one, other)
         return km >= self.min_km and km * HOUR_MS > self.speed_kmh * abs(other[0] - one[0])
 

@@ -76,6 +76,7 @@ def compared(detector: Sequence, by_hand: ByHand, hits: Iterable[Hit], restarts:
             state = stored_and_loaded(detector, state)
         verdict = detector.apply(state, hit.t, hit.t, hit.id, hit.value, b"{}")
         assert verdict == by_hand.judge(hit)
+        assert (state.entries, state.used) == (sorted(state.entries), sorted(state.used))
         if verdict > 0:
             steps = detector.context(state)["steps"]
             found = {h.id: h for h in by_hand.waiting}
@@ -161,6 +162,10 @@ def test_whether_the_group_alerts_is_the_same_in_every_order_within_the_lateness
         (True, [A, B, C, C, B, A], [0, 1, 2, 2, 1, 0], [0, 0, 3, 0, 0, 3]),  # what was consumed is gone
         (True, [A, A | C, B], [5, 10, 10], [0, 0, 3]),  # what could be the first step is needed as the last
         (True, [A, A | B, B | C], [8, 8, 8], [0, 0, 3]),
+        # nor is it two of a chain that would end later
+        (True, [A, C, A | B, C, B], [1, 3, 10, 11, 2], [0, 0, 0, 0, 3]),
+        (True, [A, C, A | B, C, B], [1, 3, 11, 11, 2], [0, 0, 0, 0, 3]),
+        (False, [A, C, A | C, B], [1, 1, 11, 2], [0, 0, 0, 3]),
         (False, [C, A, B], [0, 5, 9], [0, 0, 3]),
         (False, [C, A, B], [0, 5, 10], [0, 0, 0]),
         (False, [A | B, A, C], [0, 1, 2], [0, 0, 3]),  # only if the first is the second step
