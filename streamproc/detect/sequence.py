@@ -30,6 +30,8 @@ from streamproc.model.times import iso, span
 
 MAX_ENTRIES = 1024
 MAX_SAMPLES_BYTES = 64 * 1024
+FEW_ENDS = 4
+"""So many times at which a chain could end are tried one by one."""
 Entry = tuple[int, str, int]
 """(event time, event id, its steps as bits)"""
 _NONE = -(1 << 62)
@@ -123,20 +125,20 @@ class Sequence(EventDetector):
         if not self._complete(state.steps_of):
             return None
         high = bisect_left(entries, (t + self.within_ms,))
-        if self.ordered:
-            last = 1 << (self.steps - 1)
-            if not any(one[2] & last for one in entries[bisect_left(entries, (t,)) : high]):
-                return None
-        if entries[-1] == entry:
-            end: int | None = high
-        elif self.ordered:
-            end = self._latest_end(entries, bisect_left(entries, (t - self.within_ms + 1,)), high)
-        else:
-            end = self._latest_span(entries, t, high)
-        if end is None:
-            return None
-        first = bisect_left(entries, (entries[end - 1][0] - self.within_ms + 1,))
-        return self._in_order(entries, first, end) if self.ordered else self._in_any_order(entries, first, end)
+        if not self.ordered:
+            place = high if entries[-1] == entry else self._latest_span(entries, t, high)
+            return None if place is None else self._in_any_order(entries, place)
+        last = 1 << (self.steps - 1)
+        times = {one[0] for one in entries[bisect_left(entries, (t,)) : high] if one[2] & last}
+        ends = [bisect_left(entries, (time + 1,)) for time in sorted(times, reverse=True)]
+        if len(ends) > FEW_ENDS:
+            place = self._latest_end(entries, bisect_left(entries, (t - self.within_ms + 1,)), high)
+            ends = [] if place is None else [place]
+        for end in ends:
+            chain = self._in_order(entries, end)
+            if chain is not None:
+                return chain
+        return None
 
     def _complete(self, steps_of: Iterable[int]) -> bool:
         """Whether each step is one of somebody's."""
@@ -145,12 +147,17 @@ class Sequence(EventDetector):
             union |= bits
         return union == self.all_steps
 
-    def _in_order(self, entries: list[Entry], first: int, end: int) -> list[Entry] | None:
+    def _first(self, entries: list[Entry], end: int) -> int:
+        """Where the span starts that ends before the place `end`."""
+        return bisect_left(entries, (entries[end - 1][0] - self.within_ms + 1,))
+
+    def _in_order(self, entries: list[Entry], end: int) -> list[Entry] | None:
         """Backwards from the end: each group of equal times takes as many of the steps that are left as it can.
 
-        That is best, as a chain for more steps that is continued further back is one for fewer.
+        That is best: whatever would lead from more steps that are left to the first leads there from fewer.
         """
         chain: list[Entry] = []
+        first = self._first(entries, end)
         while end > first and len(chain) < self.steps:
             start = bisect_left(entries, (entries[end - 1][0],), first, end)
             left = self.steps - len(chain)
@@ -183,12 +190,11 @@ class Sequence(EventDetector):
                 found = after
         return found
 
-    def _in_any_order(self, entries: list[Entry], first: int, end: int) -> list[Entry] | None:
+    def _in_any_order(self, entries: list[Entry], end: int) -> list[Entry] | None:
         """The latest first, each that leaves a different event for each step taken so far."""
         holder: dict[int, Entry] = {}
         useless: set[int] = set()
-        for place in range(end - 1, first - 1, -1):
-            entry = entries[place]
+        for entry in reversed(entries[self._first(entries, end) : end]):
             # What is of no use once is of none later, when more is taken.
             if entry[2] not in useless and not _placed(entry, _steps_of_entry, holder, set()):
                 useless.add(entry[2])

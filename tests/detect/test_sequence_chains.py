@@ -8,12 +8,12 @@ from typing import Any
 
 import ormsgpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamproc.backtest.replay import backtest
 from streamproc.detect.rolling import MAX_SAMPLE_BYTES
-from streamproc.detect.sequence import MAX_ENTRIES, MAX_SAMPLES_BYTES, Sequence, Track
+from streamproc.detect.sequence import FEW_ENDS, MAX_ENTRIES, MAX_SAMPLES_BYTES, Sequence, Track
 from streamproc.detect.verdict import COUNTED, DUPLICATE, LATE
 from streamproc.model.times import iso
 from tests.detect.driving import stored_and_loaded, told, verdicts
@@ -107,10 +107,16 @@ withins = st.sampled_from([1, 2, 5, 12, 40])
 lateness = st.sampled_from([0, 3, 20])
 
 
-@settings(max_examples=300)
+@pytest.fixture(params=[0, FEW_ENDS])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With chains in order looked for in either way."""
+    monkeypatch.setattr("streamproc.detect.sequence.FEW_ENDS", request.param)
+
+
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.integers(2, 4), st.booleans(), withins, lateness, st.sets(st.integers(0, 18)))
 def test_each_verdict_and_each_chain_is_that_of_trying_all(
-    data: st.DataObject, steps: int, ordered: bool, within: int, late: int, restarts: set[int]
+    few: None, data: st.DataObject, steps: int, ordered: bool, within: int, late: int, restarts: set[int]
 ) -> None:
     some = data.draw(hits(steps, most=14 if steps < 4 else 10))
     compared(Sequence(steps, ordered, within, late), ByHand(steps, ordered, within, late), some, restarts)
@@ -173,7 +179,7 @@ def test_whether_the_group_alerts_is_the_same_in_every_order_within_the_lateness
         (False, [A, A, B, B, C, C], [0, 1, 2, 3, 4, 5], [0, 0, 0, 0, 3, 3]),
     ],
 )
-def test_three_steps_within_10(ordered: bool, bits: list[int], times: list[int], said: list[int]) -> None:
+def test_three_steps_within_10(few: None, ordered: bool, bits: list[int], times: list[int], said: list[int]) -> None:
     detector = Sequence(3, ordered, 10, 100)
     some = [Hit(t, f"e{n}", value) for n, (t, value) in enumerate(zip(times, bits, strict=True))]
     assert verdicts(detector, some)[0] == said
