@@ -192,6 +192,8 @@ def test_known_distances(one: Spot, other: Spot, km: int) -> None:
         ([(0, BERLIN), (5.7 * 60, LAGOS)], [0, 1]),
         ([(0, BERLIN), (5.8 * 60, LAGOS)], [0, 0]),  # 5,196 km at 900 km/h take 5.77 h
         ([(0, BERLIN), (0, POTSDAM)], [0, 0]),  # 27 km
+        ([(0, ROAD[0]), (0, (0.6, 0.6, "94 km"))], [0, 0]),
+        ([(10, BERLIN), (20, LAGOS), (5, POTSDAM)], [0, 1, 0]),  # that jump is told
         ([(0, BERLIN), (10, LAGOS), (20, LAGOS), (21, IKEJA), (22, LAGOS)], [0, 1, 0, 0, 0]),  # told once
         ([(0, BERLIN), (10, LAGOS), (20, BERLIN)], [0, 1, 1]),
         ([(0, BERLIN), (10, BERLIN), (5, LAGOS), (6, LAGOS)], [0, 0, 1, 1]),  # back again is another pair
