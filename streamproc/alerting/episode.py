@@ -15,46 +15,60 @@ MAX_SAMPLES_BYTES = 24 * 1024
 MAX_NOTES = 100
 MAX_SAMPLES = 5
 MAX_COMMANDS = 32
+MAX_INCIDENTS = 20
 
 OPEN, ACKNOWLEDGED, ESCALATED, SUPPRESSED, RESOLVED = "open", "acknowledged", "escalated", "suppressed", "resolved"
+
+
+_LAYOUT_1 = (
+    "acknowledged_at",
+    "acknowledged_by",
+    "commands",
+    "context",
+    "created",
+    "emitted",
+    "event",
+    "event_type",
+    "group",
+    "head",
+    "history",
+    "id",
+    "last_command",
+    "last_triggered",
+    "late",
+    "notes",
+    "pending",
+    "reason",
+    "resolution",
+    "resolved_at",
+    "revision",
+    "samples",
+    "status",
+    "tenant",
+    "trigger_count",
+    "triggered",
+    "updated",
+)
+LAYOUTS: dict[int, tuple[str, ...]] = {
+    1: _LAYOUT_1,
+    2: (*_LAYOUT_1, "assignee", "incident_id", "incidents", "linked", "snoozed_until", "suppressed_by"),
+}
+"""What is stored of an episode, in order, by the version of the state it stands in. A layout never changes."""
+_OLD_ACTIONS = {"acknowledged": "acknowledge", "resolved": "resolve", "open": "reopen"}
+"""Version 1 knew these three, and did not keep which it was."""
 
 
 class Episode:
     """Mutable while a batch is worked on; stored with `encode`. Times are ms; texts are what people wrote.
 
+    `incidents` are those it was escalated to, each `[id, at, by, note]`; `linked` is what their links last told of
+    the alert (see `incident`). `incident_id` is the latest of them.
+
     `pending` says that the latest revision has not been sent to the `alerts` topic yet; `event_type` is what it
     will be sent as, `emitted` the arrival time at which the last record was sent.
     """
 
-    __slots__ = (
-        "acknowledged_at",
-        "acknowledged_by",
-        "commands",
-        "context",
-        "created",
-        "emitted",
-        "event",
-        "event_type",
-        "group",
-        "head",
-        "history",
-        "id",
-        "last_command",
-        "last_triggered",
-        "late",
-        "notes",
-        "pending",
-        "reason",
-        "resolution",
-        "resolved_at",
-        "revision",
-        "samples",
-        "status",
-        "tenant",
-        "trigger_count",
-        "triggered",
-        "updated",
-    )
+    __slots__ = LAYOUTS[2]
 
     def __init__(self, id: str, tenant: str, group: dict[str, Any], triggered: int, arrival: int) -> None:
         self.id = id
@@ -84,17 +98,29 @@ class Episode:
         self.emitted = 0
         self.pending = False
         self.event_type = "alert.triggered"
+        self._of_version_2()
+
+    def _of_version_2(self) -> None:
+        self.assignee: str | None = None
+        self.incident_id: str | None = None
+        self.incidents: list[list[Any]] = []
+        self.linked: list[Any] | None = None
+        self.snoozed_until: int | None = None
+        self.suppressed_by: str | None = None
 
     def encode(self) -> list[Any]:
-        """Plain values, in the order of `__slots__`."""
+        """Plain values, in the order of the newest layout."""
         return [getattr(self, name) for name in self.__slots__]
 
     @classmethod
-    def decode(cls, stored: list[Any]) -> Episode:
-        """The inverse of `encode`."""
+    def decode(cls, stored: list[Any], version: int) -> Episode:
+        """The inverse of `encode`, also of what an older version wrote. Raises ValueError for another shape."""
         episode = cls.__new__(cls)
-        for name, value in zip(cls.__slots__, stored, strict=True):
+        for name, value in zip(LAYOUTS[version], stored, strict=True):
             setattr(episode, name, value)
+        if version == 1:
+            episode._of_version_2()
+            episode.history = [{**entry, "action": _OLD_ACTIONS[entry["to"]]} for entry in episode.history]
         return episode
 
     def record(self, fingerprint: bytes) -> bytes:
@@ -125,15 +151,23 @@ class Episode:
                 "resolved_at": iso_or_none(self.resolved_at),
                 "acknowledged_by": self.acknowledged_by,
                 "resolution": self.resolution,
-                "incident_id": None,
+                "incident_id": self.incident_id,
                 "notes": [{**note, "at": iso(note["at"])} for note in self.notes],
-                "history": [{**entry, "at": iso(entry["at"])} for entry in self.history],
+                "history": [_told(entry) for entry in self.history],
                 "last_command": self.last_command,
-                "suppressed_by": None,
-                "assignee": None,
+                "suppressed_by": self.suppressed_by,
+                "snoozed_until": iso_or_none(self.snoozed_until),
+                "assignee": self.assignee,
                 "schema_version": SCHEMA_VERSION,
             }
         )
+
+
+def _told(entry: dict[str, Any]) -> dict[str, Any]:
+    told = {**entry, "at": iso(entry["at"])}
+    if "until" in told:
+        told["until"] = iso(told["until"])
+    return told
 
 
 def head_of(rule: Rule, revision: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from streamproc.alerting.lanes import Lanes
-from streamproc.alerting.outbox_entry import Chain, Effects, Entry, Mark, decode, delivery_of
+from streamproc.alerting.outbox_entry import Chain, Effects, Entry, Mark, decode, delivery_of, members_of
 from streamproc.alerting.retry import Delivered, Randomness, RetryAt, Schedule, decide, schedule_of
 from streamproc.model.channel_settings import CONCURRENCY, ChannelSettings
 from streamproc.model.delivery import Attempt, DeliveryState, Outcome, Reason
@@ -223,11 +223,13 @@ class Outbox:
         self._entries.pop(entry.id, None)
         delivery = delivery_of(entry, state, reason, now)
         effects.records.append(delivery)
+        effects.records += members_of(entry.notification, delivery)
         notification, line = entry.notification, self._line(entry.notification.chain)
         told = state is DeliveryState.DELIVERED and notification.purpose in OPENING
         failed = (
             state is DeliveryState.GAVE_UP
             and notification.purpose in (Purpose.TRIGGERED, Purpose.REOPENED)
+            and not notification.members  # its lane goes on about other alerts
             and not notification.progress.reached  # some of its recipients know, and want to know how it ends
         )
         if line.failed is not None and (told or failed):
@@ -265,7 +267,10 @@ class Outbox:
 def _replaceable(older: Entry, notification: Notification) -> bool:
     """Whether a new update says all that an untried one would have said."""
     return (
-        older.notification.purpose is Purpose.UPDATED and notification.purpose is Purpose.UPDATED and not older.started
+        older.notification.purpose is Purpose.UPDATED
+        and notification.purpose is Purpose.UPDATED
+        and not older.started
+        and not (older.notification.members or notification.members)
     )
 
 

@@ -142,4 +142,26 @@ def delivery_of(entry: Entry, state: DeliveryState, reason: Reason, now: int, ne
         silent_count=notification.silent_count,
         next_at=next_at,
         attempts=entry.attempts,
+        step=notification.step,
+        repeat=notification.repeat,
+        fallback_for=notification.fallback_for,
     )
+
+
+def members_of(notification: Notification, delivery: Delivery) -> list[Delivery]:
+    """Of a settled bundle, the record of each notification in it, so that readers need not know of bundles."""
+    return [
+        replace(
+            delivery,
+            id=member.delivery_id,
+            alert_id=member.alert_id,
+            fingerprint=member.fingerprint,
+            revision=member.revision,
+            purpose=member.purpose,
+            created_at=member.created_at,
+            silent_count=member.silent_count,
+            attempts=(),
+            bundle=delivery.id,
+        )
+        for member in notification.members
+    ]

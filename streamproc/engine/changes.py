@@ -27,6 +27,15 @@ class AlertRecord(NamedTuple):
     value: bytes | None
 
 
+class LinkRecord(NamedTuple):
+    """One record for the `incidents` topic: an alert's part in an incident; `value` None is its tombstone."""
+
+    incident_id: str
+    alert_id: str
+    tenant: str
+    value: bytes | None
+
+
 @dataclass(slots=True)
 class Changes:
     """What a batch did: to be written atomically with the position reached.
@@ -38,6 +47,7 @@ class Changes:
     timers: list[tuple[int, bytes]] = field(default_factory=list)
     fired: list[tuple[int, bytes]] = field(default_factory=list)
     alerts: list[AlertRecord] = field(default_factory=list)
+    links: list[LinkRecord] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.puts or self.alerts or self.fired)

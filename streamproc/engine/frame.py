@@ -16,8 +16,9 @@ from streamproc.alerting.fingerprint import partition_of
 from streamproc.model.command import Action, Command
 from streamproc.model.hit import Hit
 
-VERSION = 1
 _FRAME, _COMMAND, _TICK, _SEED = b"h", b"c", b"t", b"s"
+_VERSIONS: dict[bytes, tuple[int, ...]] = {_COMMAND: (1, 2)}
+"""What can be read of each kind; 1 where nothing is said. Version 1 of a command ends with its resolution."""
 SPLIT_BYTES = 512 * 1024
 """A frame is closed once its documents exceed this."""
 
@@ -120,7 +121,7 @@ def pack_frame(frame: Frame) -> bytes:
 
 def pack_command(command: Command) -> bytes:
     """The bytes of a command."""
-    return b"c\x01" + ormsgpack.packb(
+    return b"c\x02" + ormsgpack.packb(
         [
             command.id,
             command.alert_id,
@@ -131,6 +132,10 @@ def pack_command(command: Command) -> bytes:
             command.revision,
             command.note,
             command.resolution,
+            command.incident_id,
+            command.assignee,
+            command.until,
+            command.reason,
         ]
     )
 
@@ -159,8 +164,8 @@ def unpack(value: bytes | None) -> Signal:
 
     A frame's rows are not looked into, as there are a great many: only `pack_frame` makes them.
     """
-    if not value or len(value) < 3 or value[1] != VERSION:
-        raise SignalError("not a signal of version 1")
+    if not value or len(value) < 3 or value[1] not in _VERSIONS.get(value[:1], (1,)):
+        raise SignalError("not a signal of a known version")
     kind = value[:1]
     try:
         body = ormsgpack.unpackb(memoryview(value)[2:])
@@ -173,9 +178,7 @@ def unpack(value: bytes | None) -> Signal:
                 _check(pair, _TIME_TYPES)
             return Tick(body)
         if kind == _COMMAND:
-            _check(body, _COMMAND_TYPES)
-            id_, alert, fp, action, by, at, revision, note, resolution = body
-            return Command(id_, alert, fp, Action(action), by, at, revision, note, resolution)
+            return _command(body, value[1])
         if kind == _SEED:
             ref, fp, group, touched, window, alerts = body
             _check((fp, group, touched, alerts), _SEED_TYPES)
@@ -202,6 +205,19 @@ _COMMAND_TYPES = (
     _MAYBE_TEXT,
     _MAYBE_TEXT,
 )
+_MORE_COMMAND_TYPES = (_MAYBE_TEXT, _MAYBE_TEXT, (int, _NONE), _MAYBE_TEXT)
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: later times have no ISO 8601 text."""
+
+
+def _command(body: Sequence[Any], version: int) -> Command:
+    _check(body, _COMMAND_TYPES if version == 1 else (*_COMMAND_TYPES, *_MORE_COMMAND_TYPES))
+    id_, alert, fp, action, by, at, *rest = body
+    command = Command(id_, alert, fp, Action(action), by, at, *rest)
+    for moment in (command.at, command.until or 0):
+        if not 0 <= moment <= _LAST_MS:
+            raise ValueError(f"{moment} is no time, in ms since the epoch")
+    return command
 
 
 def _check(values: Sequence[object], types: Sequence[tuple[type, ...]]) -> None:

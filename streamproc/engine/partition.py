@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
-from streamproc.alerting import lifecycle
+from streamproc.alerting import incident, lifecycle
 from streamproc.alerting.episode import Episode
 from streamproc.detect.detector import Cause, Detector
 from streamproc.detect.verdict import CLEARED, DUPLICATE, GREW, INSUFFICIENT, LATE
 from streamproc.engine import state as codec
 from streamproc.engine import timers
-from streamproc.engine.changes import KEY, RETIRED, AlertRecord, Changes, Counts, Store
+from streamproc.engine.changes import KEY, RETIRED, AlertRecord, Changes, Counts, LinkRecord, Store
 from streamproc.engine.frame import Frame, Seed, Signal, Tick
 from streamproc.engine.judges import Judge, Judges
 from streamproc.engine.state import NEVER, KeyState
@@ -170,6 +170,8 @@ class PartitionEngine:
         ):
             # Its time came within this batch, too soon for a sweep to find it; where batches end must not matter.
             self._resolve_quiet(state, episode, quiet_ms)
+        elif episode is not None and lifecycle.snooze_over(episode, self.now):
+            self._unsnooze(state, episode)
         if episode is None or not lifecycle.is_open(episode):
             self.counts.opened += 1
             group = dict(zip(rule.rule.condition.group_by, state.group, strict=False))
@@ -231,6 +233,8 @@ class PartitionEngine:
             self.counts.unknown_command += 1
             return
         episode = state.episode
+        if lifecycle.snooze_over(episode, self.now):
+            self._unsnooze(state, episode)
         if episode.pending:
             self._refresh(state, episode)
         was_open = lifecycle.is_open(episode)
@@ -280,6 +284,8 @@ class PartitionEngine:
             self._settle(state, judge)
         episode = state.episode
         if episode is not None and lifecycle.is_open(episode):
+            if lifecycle.snooze_over(episode, self.now):
+                self._unsnooze(state, episode)
             if episode.pending and self.now >= lifecycle.due_at(episode):
                 self._refresh(state, episode)
                 self._emit(state, episode, self.now)
@@ -321,6 +327,15 @@ class PartitionEngine:
         self._emit(state, episode, max(episode.emitted, at))
         self._retire(episode)
 
+    def _unsnooze(self, state: KeyState, episode: Episode) -> None:
+        """As of the instant it was put off to."""
+        at = episode.snoozed_until or 0
+        if episode.pending:
+            self._refresh(state, episode)
+        lifecycle.unsnooze(episode)
+        self._dirty[state.fingerprint] = state
+        self._emit(state, episode, max(episode.emitted, at))
+
     def drop(self, fp: bytes) -> None:
         """The key's rule was deleted: resolve its alert and forget it."""
         state = self._young.get(fp) or self._load(fp)
@@ -344,11 +359,12 @@ class PartitionEngine:
 
     def _retire(self, episode: Episode) -> None:
         """A resolved alert leaves the compacted topic after the retention."""
-        self._retire_at(episode.id, episode.tenant, (episode.resolved_at or 0) + self._retention_ms)
+        incidents = [incident[0] for incident in episode.incidents]
+        self._retire_at(episode.id, episode.tenant, (episode.resolved_at or 0) + self._retention_ms, incidents)
 
-    def _retire_at(self, alert_id: str, tenant: str, when: int) -> None:
+    def _retire_at(self, alert_id: str, tenant: str, when: int, incidents: Sequence[str] = ()) -> None:
         key = RETIRED + alert_id.encode()
-        self._changes.puts[key] = codec.retired(when, tenant)
+        self._changes.puts[key] = codec.retired(when, tenant, incidents)
         self._changes.timers.append((when, key))
 
     def _tombstone(self, key: bytes, timer: int) -> None:
@@ -357,7 +373,9 @@ class PartitionEngine:
         value = self._store.get(key)
         if value is not None and codec.timer_of(value) == timer:
             self._changes.puts[key] = None
-            self._changes.alerts.append(AlertRecord(key[1:].decode(), codec.retired_tenant(value), None))
+            alert_id, (tenant, incidents) = key[1:].decode(), codec.retired_of(value)
+            self._changes.alerts.append(AlertRecord(alert_id, tenant, None))
+            self._changes.links.extend(LinkRecord(incident, alert_id, tenant, None) for incident in incidents)
 
     # records
 
@@ -380,6 +398,8 @@ class PartitionEngine:
         self._ready.pop(state.fingerprint, None)
         record = episode.record(state.fingerprint)
         self._changes.alerts.append(AlertRecord(episode.id, episode.tenant, record))
+        for incident_id, value in incident.links(episode) if episode.incidents else ():
+            self._changes.links.append(LinkRecord(incident_id, episode.id, episode.tenant, value))
 
     # the batch
 

@@ -5,20 +5,22 @@ Layout: a header of fixed size, so that recovery and scans need not decode the r
     version u8 | timer u64 | rule hash 8 bytes | msgpack [...]
 
 `timer` is the stream time at which the key has to be looked at again; the table keeps an index by it. The same
-bytes go to RocksDB and to the changelog.
+bytes go to RocksDB and to the changelog. Version 1 differs in the episode (`LAYOUTS`) and in what `retired` keeps; it
+is read for ever, and a key is written anew when it next changes.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import ormsgpack
 
-from streamproc.alerting.episode import Episode
+from streamproc.alerting.episode import LAYOUTS, Episode
 from streamproc.alerting.fingerprint import rule_hash
 
-VERSION = 1
+VERSION = 2
 _HEADER = struct.Struct(">BQ8s")
 HEADER_BYTES = _HEADER.size
 NEVER = (1 << 63) - 1
@@ -89,8 +91,8 @@ def encode(state: KeyState) -> bytes:
 def decode(fingerprint: bytes, value: bytes) -> KeyState:
     """The state, its window still encoded. Raises StateError for bytes of an unknown version or shape."""
     version = value[0] if value else 0
-    if version != VERSION:
-        raise StateError(f"key {fingerprint.hex()}: state version {version} is not {VERSION}; a newer release wrote it")
+    if version not in LAYOUTS:
+        raise StateError(f"key {fingerprint.hex()}: state version {version} is not 1 or 2; a newer release wrote it")
     try:
         _, timer, _ = _HEADER.unpack_from(value)
         tenant, owner, rule_id, counting_hash, group, guard, touched, window, episode = ormsgpack.unpackb(
@@ -99,8 +101,8 @@ def decode(fingerprint: bytes, value: bytes) -> KeyState:
         state = KeyState(fingerprint, tenant, owner, rule_id, counting_hash, tuple(group))
         state.guard, state.touched, state.timer, state.stored = guard, touched, timer, window
         if episode is not None:
-            state.episode = Episode.decode(episode)
-    except (ValueError, TypeError, struct.error) as error:
+            state.episode = Episode.decode(episode, version)
+    except (ValueError, TypeError, KeyError, struct.error) as error:
         raise StateError(f"key {fingerprint.hex()}: {error}") from error
     return state
 
@@ -129,11 +131,14 @@ def rule_hash_of(owner: str, rule_id: str) -> bytes:
     return found
 
 
-def retired(when: int, tenant: str) -> bytes:
-    """The value of a resolved alert that gets its tombstone at stream time `when`."""
-    return _HEADER.pack(VERSION, when, b"\0" * 8) + tenant.encode()
+def retired(when: int, tenant: str, incidents: Sequence[str] = ()) -> bytes:
+    """The value of a resolved alert that gets its tombstone at stream time `when`, and its links to incidents theirs."""
+    return _HEADER.pack(VERSION, when, b"\0" * 8) + ormsgpack.packb([tenant, list(incidents)])
 
 
-def retired_tenant(value: bytes) -> str:
-    """The tenant in a value made by `retired`."""
-    return value[HEADER_BYTES:].decode()
+def retired_of(value: bytes) -> tuple[str, list[str]]:
+    """The tenant and the incidents in a value made by `retired`."""
+    if value[0] == 1:
+        return value[HEADER_BYTES:].decode(), []
+    tenant, incidents = ormsgpack.unpackb(memoryview(value)[HEADER_BYTES:])
+    return tenant, incidents

@@ -67,6 +67,8 @@ def _of_episode(state: KeyState, judge: Judge | None, now: int) -> int:
         quiet_ms = judge.quiet_ms
         when = NEVER if quiet_ms is None else _coarse(state, episode.last_triggered + quiet_ms, now)
         when = min(when, clear_at(state, judge))
+    if episode.snoozed_until is not None:
+        when = min(when, episode.snoozed_until)
     return min(when, lifecycle.due_at(episode)) if episode.pending else when
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from typing import Any
 
+from streamproc.kafka.refusal import why_refused
 from streamproc.settings import Settings, SettingsError
 
 
@@ -45,10 +47,17 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 
 def unreachable(settings: Settings) -> BrokerUnavailableError:
-    """The error to raise when the brokers are known but do not answer."""
+    """The error to raise when the brokers are known but do not answer, or do not let us in."""
+    protocol = settings.kafka_security_protocol
+    if protocol != "PLAINTEXT":
+        with contextlib.suppress(SettingsError, BrokerUnavailableError):
+            refused = why_refused(client_options(settings))
+            if refused is not None:
+                return BrokerUnavailableError(refused)
     if settings.kafka:
+        spoken = "" if protocol == "PLAINTEXT" else f" by {protocol}"
         return BrokerUnavailableError(
-            f"No broker answers at {settings.kafka}. Check STREAMPROC_KAFKA, and that the broker runs."
+            f"No broker answers at {settings.kafka}{spoken}. Check STREAMPROC_KAFKA, and that the broker runs."
         )
     return BrokerUnavailableError(
         f"The broker named in {settings.bootstrap_file} does not answer. Start it with `streamproc broker`."

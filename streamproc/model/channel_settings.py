@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
+
+from streamproc.model.frozen import Frozen as Frozen
+from streamproc.model.pace import Digest, RateLimit
 
 CONCURRENCY = 16
 """Attempts in flight to one channel, by default: a sick channel cannot take every slot."""
@@ -41,12 +44,6 @@ class ChannelRef(NamedTuple):
         """The inverse of `str`."""
         config, _, id = text.partition("/")
         return cls(config, id)
-
-
-class Frozen(BaseModel):
-    """Settings as parsed: immutable, no unknown fields, secrets not in `repr`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def _url(value: SecretStr) -> SecretStr:
@@ -98,6 +95,20 @@ class ChannelSettings(Frozen):
     events: Annotated[tuple[str, ...], AfterValidator(_events)] = Field(default=(), max_length=16)
     retry_config: RetryConfig | None = None
     max_concurrency: int = Field(default=CONCURRENCY, ge=1, le=256)
+    rate_limit: RateLimit | None = None
+    digest: Digest | None = None
+    fallback: str | None = Field(default=None, min_length=1, max_length=128)
+    """Id of another channel or webhook of the tenant, which is told when this one gives up."""
+    content_template: str | None = Field(default=None, min_length=1, max_length=128)
+    """Id of a content template, for what no policy gives one."""
+
+    PERSONAL: ClassVar[bool] = False
+    """Whether it reaches people one by one, at addresses of their own: a user can be its recipient."""
+
+    @property
+    def bundles(self) -> bool:
+        """Whether one message can tell of several alerts."""
+        return True
 
     @property
     def ref(self) -> ChannelRef:

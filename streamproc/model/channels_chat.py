@@ -35,6 +35,11 @@ class PagerDutyChannel(ChannelSettings):
     routing_key: Secret
     url: Url = SecretStr(PAGERDUTY_URL)
 
+    @property
+    def bundles(self) -> bool:
+        """Each alert is an incident of its own."""
+        return False
+
 
 class DingTalkChannel(ChannelSettings):
     """A DingTalk group robot: its `access_token`, or the `url` with it; `secret` (`SEC…`) where it wants signatures."""

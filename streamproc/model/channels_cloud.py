@@ -27,6 +27,14 @@ class EventBridgeChannel(ChannelSettings):
     access_key_id: _KeyId
     access_key_secret: SecretStr = Field(min_length=1, max_length=1024)
     session_token: SecretStr | None = Field(default=None, min_length=1, max_length=4096)
+    mode: Literal["single", "batch"] = "single"
+    max_items: int | None = Field(default=None, ge=1, le=1_000)
+    """Of a batch; more go in further requests. None: as many as the provider takes."""
+
+    @property
+    def bundles(self) -> bool:
+        """Only a batch can tell of several."""
+        return self.mode == "batch"
 
     @model_validator(mode="after")
     def _complete(self) -> EventBridgeChannel:
@@ -47,6 +55,14 @@ class FunctionComputeChannel(ChannelSettings):
     url: Url
     access_key_id: _KeyId | None = None
     access_key_secret: SecretStr | None = Field(default=None, min_length=1, max_length=1024)
+    mode: Literal["single", "batch"] = "single"
+    max_items: int | None = Field(default=None, ge=1, le=1_000)
+    """Of a batch; more go in further requests. None: as many as the provider takes."""
+
+    @property
+    def bundles(self) -> bool:
+        """Only a batch can tell of several."""
+        return self.mode == "batch"
 
     @model_validator(mode="after")
     def _complete(self) -> FunctionComputeChannel:

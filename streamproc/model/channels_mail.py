@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -72,10 +72,12 @@ Recipient = Annotated[str, Field(max_length=320), AfterValidator(_address)]
 
 
 class EmailChannel(ChannelSettings):
-    """E-mail over SMTP. All `recipients` get one message and see each other's addresses.
+    """E-mail over SMTP. All `recipients` get one message and see each other's addresses; without any, users are told.
 
     `port` defaults to 587 (starttls), 465 (implicit) or 25 (none). A password is never sent unencrypted.
     """
+
+    PERSONAL: ClassVar[bool] = True
 
     type: Literal["email"] = "email"
     host: Annotated[str, Field(max_length=253), AfterValidator(_host)]
@@ -85,7 +87,7 @@ class EmailChannel(ChannelSettings):
     password: SecretStr | None = Field(default=None, min_length=1, max_length=1024)
     sender: Annotated[str, Field(max_length=400), AfterValidator(_sender)]
     recipients: Annotated[tuple[Recipient, ...], BeforeValidator(_listed), AfterValidator(_each_once)] = Field(
-        min_length=1, max_length=MAX_RECIPIENTS
+        default=(), max_length=MAX_RECIPIENTS
     )
     template: MailTemplate = MailTemplate.DEFAULT
 

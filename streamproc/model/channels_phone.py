@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import phonenumbers
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -47,8 +47,10 @@ class PhoneChannel(ChannelSettings):
     that is approved there, which may use `severity`, `title`, `status`, `time` and `count`.
     """
 
+    PERSONAL: ClassVar[bool] = True
+
     provider: Literal["twilio", "aliyun"]
-    recipients: Numbers = Field(min_length=1, max_length=MAX_RECIPIENTS)
+    recipients: Numbers = Field(default=(), max_length=MAX_RECIPIENTS)
     endpoint: Url | None = None
     account_sid: _Name | None = None
     auth_token: SecretStr | None = Field(default=None, min_length=1, max_length=1024)

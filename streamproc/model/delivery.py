@@ -78,6 +78,25 @@ class Reason(StrEnum):
     RULE_GONE = "rule_gone"
     BACKFILL = "backfill"
     SILENCE = "silence"
+    SNOOZED = "snoozed"
+    INHIBITED = "inhibited"
+    """Another alert that is active keeps it quiet (a policy's `inhibit`)."""
+    QUIET_HOURS = "quiet_hours"
+    """The recipient's quiet hours, or outside an action group's active hours."""
+    BELOW_SEVERITY = "below_severity"
+    """Below the action group's minimum severity."""
+    NO_GROUP = "no_group"
+    """No action group of the policy takes it."""
+    NO_RECIPIENT = "no_recipient"
+    """Nobody whom the channel could reach: no such user, disabled, without an address, or not opted in."""
+    RESOLVED_MEANWHILE = "resolved_meanwhile"
+    """It was resolved before its message, which waited for others, went out."""
+
+    # deliver's own
+    RECIPIENT_GONE = "recipient_gone"
+    """The user was deleted or disabled, or lost the address, after the notification was made."""
+    ENDPOINT_OFF = "endpoint_off"
+    """The endpoint failed for so long that it was switched off."""
 
 
 class DeliveryState(StrEnum):
@@ -190,7 +209,9 @@ class Delivery:
 
     `channel` is None where a suppression concerns all of them. `count`: for a suppression, how many triggers it has
     covered so far (the record is written again, under the same id, as they grow). `next_at`: when it is tried
-    again. Times are ms.
+    again. `bundle`: the delivery id of the message that told of this one among others; that one's own record has the
+    attempts. `step`, `repeat`, `fallback_for` are the notification's. `detail`: what else there is to know of a
+    suppression, such as the silence's id. Times are ms.
     """
 
     id: str
@@ -209,6 +230,11 @@ class Delivery:
     count: int = 0
     next_at: int | None = None
     attempts: tuple[Attempt, ...] = ()
+    bundle: str = ""
+    step: int = 0
+    repeat: int = 0
+    fallback_for: ChannelRef | None = None
+    detail: str = ""
 
     def encode(self) -> bytes:
         """The JSON value on the `deliveries` topic."""
@@ -231,6 +257,11 @@ class Delivery:
                 "updated_at": iso(self.updated_at),
                 "next_at": iso_or_none(self.next_at),
                 "attempts": [attempt.document() for attempt in self.attempts],
+                "bundle": self.bundle,
+                "step": self.step,
+                "repeat": self.repeat,
+                "fallback_for": None if self.fallback_for is None else str(self.fallback_for),
+                "detail": self.detail,
             }
         )
 
@@ -258,6 +289,12 @@ class Delivery:
                 count=doc["count"],
                 next_at=None if doc["next_at"] is None else milliseconds(doc["next_at"]),
                 attempts=tuple(Attempt.parse(attempt) for attempt in doc["attempts"]),
+                # absent in what the first release wrote
+                bundle=doc.get("bundle", ""),
+                step=doc.get("step", 0),
+                repeat=doc.get("repeat", 0),
+                fallback_for=None if not doc.get("fallback_for") else ChannelRef.parse(doc["fallback_for"]),
+                detail=doc.get("detail", ""),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a delivery: {error!r}") from None

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from streamproc.model.channel_settings import Frozen
-from streamproc.model.rule import A_ZONE, is_zone
+from streamproc.model.frozen import Frozen
 from streamproc.model.spans import milliseconds_of
+from streamproc.model.zone import Zone
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -42,12 +42,6 @@ def _minute(value: object) -> object:
     return minute
 
 
-def _zone(name: str) -> str:
-    if not is_zone(name):
-        raise ValueError(f"is not {A_ZONE}")
-    return name
-
-
 def _duration(value: object) -> object:
     ms = milliseconds_of(value)
     if ms is None or not 60_000 <= ms <= MAX_DURATION_MS:
@@ -55,7 +49,7 @@ def _duration(value: object) -> object:
     return ms
 
 
-def _schedule(text: str) -> str:
+def cron_schedule(text: str) -> str:
     """Five fields, as cronsim reads them; a schedule without any instant is refused."""
     if len(text.split()) != 5:
         raise ValueError("is not a CRON expression of five fields")
@@ -70,7 +64,6 @@ def _schedule(text: str) -> str:
 
 Days = Annotated[tuple[int, ...], BeforeValidator(_days)]
 Minute = Annotated[int, BeforeValidator(_minute)]
-Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
 
 
 class WeeklyHours(Frozen):
@@ -91,7 +84,7 @@ class Recurring(Frozen):
     days: Days | None = None
     start: Minute | None = None
     end: Minute | None = None
-    schedule: Annotated[str | None, Field(max_length=200), AfterValidator(lambda v: v and _schedule(v))] = None
+    schedule: Annotated[str | None, Field(max_length=200), AfterValidator(lambda v: v and cron_schedule(v))] = None
     duration: Annotated[int | None, BeforeValidator(lambda v: v if v is None else _duration(v))] = None
     timezone: Zone = "UTC"
 

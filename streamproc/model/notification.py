@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -46,13 +47,32 @@ EVENT_TYPES: dict[Purpose, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One of the notifications that a *bundle* tells of in a single message; the fields are a notification's."""
+
+    delivery_id: str
+    alert_id: str
+    fingerprint: str
+    revision: int
+    purpose: Purpose
+    silent_count: int
+    created_at: int
+    alert: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """One intent. `alert` is the alert record (JSON) as it was when somebody had to be told.
 
-    `silent_count`: triggers since the last one that was told, not counting this one. `step` and `repeat` number
-    escalation steps and their repetitions. `recipient` is empty where the channel itself is the recipient.
-    `progress` is the outbox's own and not on the topic: which of a channel's recipients need no further attempt.
-    Replays make equal `delivery_id`s, so it serves receivers as idempotency key. Times are ms since the epoch.
+    `silent_count`: triggers since the last one that was told, not counting this one. `step` (from 1) and `repeat`
+    (from 0) number escalation steps and their repetitions; step 0 is no escalation. `recipient` is whom the channel is
+    to reach: `user/<id>`, `address/<e-mail address>`, or empty where the channel itself is the recipient. `template` is
+    the id of a content template of the tenant, empty for what the channel has or the product's own texts.
+    `members`: of a bundle, what it tells of, oldest first; `alert` is the newest, `alert_id` names the *lane* that
+    was gathered for (`grp_…`) and `revision` counts its bundles. `fallback_for`: the channel that gave up and that
+    this one stands in for. `progress` is the outbox's own and not on the topic: which of a channel's recipients need
+    no further attempt. Replays make equal `delivery_id`s, so it serves receivers as idempotency key. Times are ms since
+    the epoch.
     """
 
     delivery_id: str
@@ -68,6 +88,9 @@ class Notification:
     recipient: str = ""
     step: int = 0
     repeat: int = 0
+    template: str = ""
+    members: tuple[Member, ...] = ()
+    fallback_for: ChannelRef | None = None
     progress: Progress = NONE_YET
 
     @property
@@ -97,6 +120,9 @@ class Notification:
                 "step": self.step,
                 "repeat": self.repeat,
                 "silent_count": self.silent_count,
+                "template": self.template,
+                "fallback_for": None if self.fallback_for is None else str(self.fallback_for),
+                "members": [_member_document(member) for member in self.members],
                 "created_at": iso(self.created_at),
                 "alert": orjson.Fragment(self.alert),
             }
@@ -123,9 +149,39 @@ class Notification:
                 recipient=doc["recipient"],
                 step=doc["step"],
                 repeat=doc["repeat"],
+                # absent in what the first release wrote
+                template=doc.get("template", ""),
+                members=tuple(_member(member) for member in doc.get("members", ())),
+                fallback_for=None if not doc.get("fallback_for") else ChannelRef.parse(doc["fallback_for"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a notification: {error!r}") from None
+
+
+def _member_document(member: Member) -> dict[str, Any]:
+    return {
+        "delivery_id": member.delivery_id,
+        "alert_id": member.alert_id,
+        "fingerprint": member.fingerprint,
+        "revision": member.revision,
+        "purpose": member.purpose,
+        "silent_count": member.silent_count,
+        "created_at": iso(member.created_at),
+        "alert": orjson.Fragment(member.alert),
+    }
+
+
+def _member(doc: dict[str, Any]) -> Member:
+    return Member(
+        delivery_id=doc["delivery_id"],
+        alert_id=doc["alert_id"],
+        fingerprint=doc["fingerprint"],
+        revision=doc["revision"],
+        purpose=Purpose(doc["purpose"]),
+        silent_count=doc["silent_count"],
+        created_at=milliseconds(doc["created_at"]),
+        alert=orjson.dumps(doc["alert"]),
+    )
 
 
 def delivery_id(

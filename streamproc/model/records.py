@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from streamproc.model.command import Action
 from streamproc.model.delivery import DeliveryState, OutcomeKind, Reason
 from streamproc.model.notification import Purpose
 from streamproc.model.rule import Category, Severity
@@ -81,14 +82,24 @@ class Note(Record):
     at: Time
     by: str
     text: str
+    action: Annotated[str | None, Field(description="with what it was said: comment, acknowledge, …")] = None
 
 
 class Transition(Record):
+    """What was done to an alert. Which further fields there are depends on `action`."""
+
     at: Time
     by: str
     from_: Annotated[Status, Field(alias="from")]
-    to: Status
-    revision: int
+    to: Annotated[Status, Field(description="the same as `from` where the status stayed, as in assign")]
+    revision: Annotated[int, Field(description="the alert's, after it")]
+    action: Annotated[Action | None, Field(description="absent in records of the first release")] = None
+    note: Annotated[str | None, Field(description="its beginning; the whole is among `notes`")] = None
+    resolution: Annotated[str | None, Field(description="resolve")] = None
+    incident_id: Annotated[str | None, Field(description="escalate")] = None
+    assignee: Annotated[str | None, Field(description="assign; null: nobody")] = None
+    until: Annotated[Time | None, Field(description="snooze")] = None
+    reason: Annotated[str | None, Field(description="suppress, unsuppress: what held, as in `suppressed_by`")] = None
 
 
 class CommandResult(Record):
@@ -131,14 +142,45 @@ class AlertRecord(Record):
     resolved_at: Time | None
     acknowledged_by: str | None
     resolution: str | None
-    incident_id: str | None
+    incident_id: Annotated[str | None, Field(description="the latest it was escalated to")]
     notes: list[Note]
     history: list[Transition]
     last_command: CommandResult | None
-    suppressed_by: str | None
+    suppressed_by: Annotated[str | None, Field(description="snooze, silence or inhibited; silence:which")]
+    snoozed_until: Annotated[Time | None, Field(description="open again then")] = None
     assignee: str | None
     metadata: dict[str, Any]
     schema_version: Literal[1]
+
+
+class IncidentLink(Record):
+    """A value on `incidents`: an alert's part in an incident. Readers fold them by tenant and incident."""
+
+    schema_version: Literal[1]
+    incident_id: str
+    alert_id: str
+    tenant_id: str
+    title: Annotated[str, Field(description="the alert's")]
+    severity: Severity
+    linked_at: Time
+    linked_by: str
+    note: str | None
+    alert_status: Status
+    rule_id: str
+    updated_at: Annotated[Time, Field(description="the alert's, when this was written")]
+
+
+class MemberRecord(Record):
+    """One of the notifications that a bundle tells of."""
+
+    delivery_id: str
+    alert_id: str
+    fingerprint: str
+    revision: int
+    purpose: Purpose
+    silent_count: int
+    created_at: Time
+    alert: AlertRecord
 
 
 class NotificationRecord(Record):
@@ -157,6 +199,9 @@ class NotificationRecord(Record):
     step: int
     repeat: int
     silent_count: int
+    template: str = ""
+    fallback_for: Annotated[str | None, Field(description="the channel that gave up, kind/id")] = None
+    members: list[MemberRecord] = []
     created_at: Time
     alert: AlertRecord
 
@@ -191,6 +236,11 @@ class DeliveryRecord(Record):
     updated_at: Time
     next_at: Time | None
     attempts: list[AttemptRecord]
+    bundle: Annotated[str, Field(description="the delivery that told of this one among others")] = ""
+    step: int = 0
+    repeat: int = 0
+    fallback_for: str | None = None
+    detail: str = ""
 
 
 class ConfigValue(Record):
@@ -212,6 +262,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "notification": NotificationRecord,
     "delivery": DeliveryRecord,
     "config-record": ConfigValue,
+    "incident-link": IncidentLink,
 }
 """By the names that topics.yaml gives. The others hold no JSON: frames, key states and outbox entries are msgpack of
 one release's making, and dead letters are the bytes that came."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, partial
+from functools import partial
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from streamproc.model.condition import Filter
 from streamproc.model.rule_recipients import RuleRecipients
+from streamproc.model.severity import Severity as Severity
 from streamproc.model.spans import milliseconds_of
+from streamproc.model.zone import A_ZONE as A_ZONE
+from streamproc.model.zone import Zone
+from streamproc.model.zone import is_zone as is_zone
 
 EVERY_TENANT = "*"
 """The owner of rules that hold for every tenant, each counted apart."""
@@ -23,14 +27,6 @@ MAX_METADATA_BYTES = 16 * 1024
 
 _PRINTED = frozenset("\u00a0\u3000\u200c\u200d")
 """Spaces and joiners of other scripts and of emoji, which Python does not count as printable."""
-
-
-class Severity(StrEnum):
-    INFORMATIONAL = "informational"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
 
 
 class Category(StrEnum):
@@ -51,25 +47,6 @@ def _tenant(text: str) -> str:
     if text != EVERY_TENANT and ("/" in text or "*" in text or not text.strip() or not text.isprintable()):
         raise ValueError("is not a tenant: some text without /, * or control characters")
     return text
-
-
-def is_zone(name: object) -> bool:
-    """Whether it names a time zone."""
-    return isinstance(name, str) and name in _zones()
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _zone(name: str) -> str:
-    if not is_zone(name):
-        raise ValueError(f"is not {A_ZONE}")
-    return name
-
-
-A_ZONE = "a time zone such as UTC or Europe/Berlin"
 
 
 def _texts(value: object) -> object:
@@ -167,7 +144,7 @@ class Rule(RuleRecipients, BaseModel):
     auto_resolve: Literal["when_clear"] | None = None
     """when_clear: an open alert resolves when its window falls under the count, too."""
     mode: Literal["live", "shadow"] = "live"
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    timezone: Zone = "UTC"
     runbook: Annotated[str, Field(max_length=2048), AfterValidator(_link)] | None = None
     metadata: Annotated[dict[str, Any], AfterValidator(_carried)] = {}
     tests: Annotated[tuple[dict[str, Any], ...], BeforeValidator(partial(_at_most, 1000))] = ()

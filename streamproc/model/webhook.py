@@ -123,7 +123,15 @@ class WebhookSettings(ChannelSettings):
     secret: SecretStr | None = Field(default=None, min_length=1, max_length=1024)
     secrets: Annotated[tuple[Secret, ...], BeforeValidator(_secrets)] = Field(default=(), max_length=4)
     headers: Annotated[Mapping[str, SecretStr], AfterValidator(_headers)] = Field(default={}, max_length=32)
-    mode: Literal["single"] = "single"
+    mode: Literal["single", "batch"] = "single"
+    """Batch: the body is a list, of all that is told together."""
+    max_items: int | None = Field(default=None, ge=1, le=1_000)
+    """Of a batch; more go in further requests. None: no limit but the message's size."""
+
+    @property
+    def bundles(self) -> bool:
+        """Only a batch can tell of several."""
+        return self.mode == "batch" or self.transport == "slack"
 
     @model_validator(mode="after")
     def _usable_secrets(self) -> WebhookSettings:

@@ -11,6 +11,7 @@ import structlog
 
 from streamproc import metrics
 from streamproc.alerting.fingerprint import rule_hash
+from streamproc.alerting.incident import link_key
 from streamproc.config.snapshot import Snapshot
 from streamproc.engine import state as codec
 from streamproc.engine.changes import KEY, RETIRED
@@ -103,6 +104,13 @@ class Detect:
         return Output(alerts.topic, partition_by(tenant, alerts.partitions), alert_id.encode(), value)
 
 
+    def link(self, incident_id: str, alert_id: str, tenant: str, value: bytes | None) -> Output:
+        """An alert's part in an incident, for its topic."""
+        incidents = self._topics["incidents"]
+        partition = partition_by(tenant, incidents.partitions)
+        return Output(incidents.topic, partition, link_key(incident_id, alert_id), value)
+
+
 class DetectPartition:
     """Drives the engine of one partition: read, step, write, acknowledge (the lane does the last)."""
 
@@ -178,7 +186,9 @@ class DetectPartition:
             return
         started = time.perf_counter()
         outputs = [self._detect.output(*alert) for alert in changes.alerts]
-        await self._ledger.commit(changes.puts, changes.timers, changes.fired, outputs, {self._topic: self._next})
+        links = [self._detect.link(*link) for link in changes.links]
+        position = {self._topic: self._next}
+        await self._ledger.commit(changes.puts, changes.timers, changes.fired, outputs + links, position)
         metrics.ALERT_RECORDS.inc(len(outputs))
         metrics.COMMIT_SECONDS.labels("detectors").observe(time.perf_counter() - started)
 

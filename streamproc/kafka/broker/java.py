@@ -11,6 +11,7 @@ from typing import Any
 
 from streamproc.kafka.broker.jars import Progress, fetch_jars, find_java
 from streamproc.kafka.broker.launcher import START_SECONDS, STOP_SECONDS, answers
+from streamproc.kafka.broker.security import Security
 from streamproc.settings import Settings
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
@@ -80,9 +81,12 @@ def has_log(settings: Settings) -> bool:
     return (settings.data_dir / "kafka" / "log" / "meta.properties").exists()
 
 
-def start_java_broker(settings: Settings, progress: Progress) -> JavaBroker | SharedBroker:
+def start_java_broker(
+    settings: Settings, progress: Progress, security: Security | None = None
+) -> JavaBroker | SharedBroker:
     """Start a broker on the data directory, or join the one that another process runs there.
 
+    One with `security` is not shared: a second start says that the directory is held.
     Raises JavaMissingError when this machine cannot run one, BrokerStartError when it should but does not.
     """
     order = {
@@ -92,6 +96,7 @@ def start_java_broker(settings: Settings, progress: Progress) -> JavaBroker | Sh
         "classpath": fetch_jars(settings, progress),
         "heap": _JVM,
         "port": settings.broker_port,
+        "security": None if security is None else str(security.write(settings.data_dir / "kafka")),
     }
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -108,7 +113,7 @@ def start_java_broker(settings: Settings, progress: Progress) -> JavaBroker | Sh
                 return JavaBroker(process, report["bootstrap"])
             case "busy":
                 process.wait()
-                shared = running_broker(settings)
+                shared = running_broker(settings) if security is None else None
                 if shared is not None:
                     return shared
                 if time.monotonic() > deadline:

@@ -21,6 +21,7 @@ import os
 import select
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -35,6 +36,8 @@ STOP_SECONDS = 30.0
 _LOG_LIMIT = 10 << 20
 _PR_SET_PDEATHSIG = 1
 _METADATA, _METADATA_VERSION = 3, 1
+_SASL_HANDSHAKE, _SASL_HANDSHAKE_VERSION = 17, 1
+_SASL_AUTHENTICATE, _SASL_AUTHENTICATE_VERSION = 36, 0
 
 BROKER_SETTINGS = {
     "auto.create.topics.enable": "false",
@@ -62,10 +65,10 @@ _LISTENING = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listener}://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listener}://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,{listener}:{listener}
 log.dirs={log_dir}
 """
 
@@ -74,20 +77,48 @@ class LaunchError(Exception):
     """The broker cannot be started; the text is one line."""
 
 
-def answers(host: str, port: int, timeout: float = 2.0) -> bool:
-    """Whether a Kafka broker there takes requests and counts itself as alive (by a Metadata request)."""
-    client = b"streamproc"
-    body = struct.pack(">hhih", _METADATA, _METADATA_VERSION, 1, len(client)) + client + struct.pack(">i", 0)
+def answers(host: str, port: int, timeout: float = 2.0, security: dict[str, Any] | None = None) -> bool:
+    """Whether a Kafka broker there takes requests and counts itself as alive (by a Metadata request).
+
+    `security` is the launcher's order for a locked listener; without it the listener is plain.
+    """
     try:
-        with socket.create_connection((host, port), timeout) as connection:
-            connection.sendall(struct.pack(">i", len(body)) + body)
-            (size,) = struct.unpack(">i", _exactly(connection, 4))
-            if not 8 <= size <= 1 << 20:
-                return False
-            _, brokers = struct.unpack(">ii", _exactly(connection, size)[:8])
+        with contextlib.ExitStack() as open_:
+            connection = open_.enter_context(socket.create_connection((host, port), timeout))
+            if security is not None:
+                trusted = ssl.create_default_context(cafile=security["authorities"])
+                connection = open_.enter_context(trusted.wrap_socket(connection, server_hostname=host))
+                _authenticate(connection, security["user"], security["password"])
+            _, brokers = struct.unpack(
+                ">ii", _asked(connection, _METADATA, _METADATA_VERSION, struct.pack(">i", 0))[:8]
+            )
             return bool(brokers > 0)
     except (OSError, struct.error):
         return False
+
+
+def _authenticate(connection: socket.socket, user: str, password: str) -> None:
+    """SASL PLAIN; a refusal is an OSError, as everything else that keeps us from asking."""
+    mechanism, proof = b"PLAIN", f"\0{user}\0{password}".encode()
+    shake = struct.pack(">h", len(mechanism)) + mechanism
+    for api, version, body in (
+        (_SASL_HANDSHAKE, _SASL_HANDSHAKE_VERSION, shake),
+        (_SASL_AUTHENTICATE, _SASL_AUTHENTICATE_VERSION, struct.pack(">i", len(proof)) + proof),
+    ):
+        (code,) = struct.unpack(">h", _asked(connection, api, version, body)[4:6])
+        if code:
+            raise ConnectionRefusedError(code)
+
+
+def _asked(connection: socket.socket, api: int, version: int, body: bytes) -> bytes:
+    """The answer to one request, from its correlation id on."""
+    client = b"streamproc"
+    request = struct.pack(">hhih", api, version, 1, len(client)) + client + body
+    connection.sendall(struct.pack(">i", len(request)) + request)
+    (size,) = struct.unpack(">i", _exactly(connection, 4))
+    if not 6 <= size <= 1 << 20:
+        raise ConnectionResetError
+    return _exactly(connection, size)
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
@@ -101,13 +132,19 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 
 class Launcher:
-    """One broker, start to stop. `order`: kafka_dir, bootstrap_file, java, classpath, heap, port or null."""
+    """One broker, start to stop.
+
+    `order`: kafka_dir, bootstrap_file, java, classpath, heap, port or null, security: null, or the file that
+    `Security.write` made.
+    """
 
     def __init__(self, order: dict[str, Any]) -> None:
         self.directory = Path(order["kafka_dir"])
         self.bootstrap_file = Path(order["bootstrap_file"])
         self.command = [order["java"], *order["heap"], "-cp", order["classpath"]]
         self.fixed_port: int | None = order["port"]
+        secured = order.get("security")
+        self.security: dict[str, Any] | None = None if secured is None else json.loads(Path(secured).read_bytes())
         self.parent = os.getppid()
         self.broker: subprocess.Popen[bytes] | None = None
         self.lock = -1
@@ -154,9 +191,7 @@ class Launcher:
         for attempt in range(3):
             port, controller = self._port(attempt), free_port()
             properties = self.directory / "server.properties"
-            settings = "".join(f"{name}={value}\n" for name, value in BROKER_SETTINGS.items())
-            listening = _LISTENING.format(port=port, controller=controller, log_dir=_escaped(str(log_dir)))
-            _write(properties, listening + settings)
+            _write(properties, self._properties(port, controller, log_dir), mode=0o600)
             with log.open("ab") as output:
                 self._format(properties, log_dir, output)
                 self.broker = subprocess.Popen(  # noqa: S603  # as ordered by our parent
@@ -169,7 +204,7 @@ class Launcher:
                 )
             deadline = time.monotonic() + START_SECONDS
             while self._running() and time.monotonic() < deadline:
-                if answers("127.0.0.1", port):
+                if answers("127.0.0.1", port, security=self.security):
                     _write(self.directory / "port", str(port))
                     return port
                 if self._told_to_stop(0.1):
@@ -180,23 +215,35 @@ class Launcher:
                 break
         raise LaunchError(f"the broker did not start: {_last_line(log)} (more in {log})")
 
+    def _properties(self, port: int, controller: int, log_dir: Path) -> str:
+        lock = self.security or {"listener": "PLAINTEXT", "properties": {}}
+        listening = _LISTENING.format(
+            listener=lock["listener"], port=port, controller=controller, log_dir=_escaped(str(log_dir))
+        )
+        settings = {**BROKER_SETTINGS, **lock["properties"]}
+        return listening + "".join(f"{name}={_escaped(value)}\n" for name, value in settings.items())
+
     def _format(self, properties: Path, log_dir: Path, output: BinaryIO) -> None:
         if (log_dir / "meta.properties").exists():
             return
         cluster = self.directory / "cluster.id"
         if not cluster.exists():
             _write(cluster, base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+        # an id may begin with a dash, which only this form takes
+        arguments = [f"--cluster-id={cluster.read_text().strip()}", "--ignore-formatted", "-c", str(properties)]
+        if self.security is not None:
+            # in a file that only we may read: a command line is there for everybody to see
+            secret = self.directory / "format.arguments"
+            _write(secret, "\n".join(self.security["format"]) + "\n", mode=0o600)
+            arguments.append(f"@{secret}")
         done = subprocess.run(  # noqa: S603  # as ordered by our parent
-            [
-                *(*self.command, "kafka.tools.StorageTool", "format"),
-                # an id may begin with a dash, which only this form takes
-                *(f"--cluster-id={cluster.read_text().strip()}", "--ignore-formatted", "-c", str(properties)),
-            ],
+            [*self.command, "kafka.tools.StorageTool", "format", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             check=False,
         )
+        (self.directory / "format.arguments").unlink(missing_ok=True)
         if done.returncode:
             raise LaunchError(f"the data directory cannot be prepared: {_last_line(Path(output.name))}")
 
@@ -260,10 +307,11 @@ def _die_with_parent() -> Callable[[], None] | None:
     return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, mode: int = 0o666) -> None:
     """Whole or not at all: others read these files while they are written."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(text, encoding="ascii")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="ascii") as file:
+        file.write(text)
     fresh.replace(path)
 
 

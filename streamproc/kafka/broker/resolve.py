@@ -10,6 +10,7 @@ from typing import Protocol
 from streamproc.kafka.broker.docker import DockerMissingError, check_engine, start_docker_broker
 from streamproc.kafka.broker.jars import JavaMissingError, Progress
 from streamproc.kafka.broker.java import BrokerStartError, has_log, start_java_broker
+from streamproc.kafka.broker.security import Security
 from streamproc.kafka.client import BrokerUnavailableError, unreachable
 from streamproc.settings import Settings
 
@@ -44,10 +45,13 @@ class ExternalBroker:
         """Leaves it to its owner."""
 
 
-def start_broker(settings: Settings, progress: Progress = lambda _: None) -> Broker:
+def start_broker(
+    settings: Settings, progress: Progress = lambda _: None, security: Security | None = None
+) -> Broker:
     """A broker, started when need be; blocks until it takes requests.
 
-    `progress` is told in a line each what takes time. Raises BrokerUnavailableError, which names the ways to
+    `progress` is told in a line each what takes time. `security` locks a broker of our own, which then runs under
+    Java; the settings for its clients are the caller's. Raises BrokerUnavailableError, which names the ways to
     get one and what is missing for each.
     """
     if settings.kafka:
@@ -58,15 +62,15 @@ def start_broker(settings: Settings, progress: Progress = lambda _: None) -> Bro
     missing: list[str] = []
     try:
         # records stay where they are: once a broker under Java has some here, Docker would not see them
-        if settings.broker == "docker" or (settings.broker == "auto" and not has_log(settings)):
+        if security is None and (settings.broker == "docker" or (settings.broker == "auto" and not has_log(settings))):
             try:
                 check_engine()
                 return start_docker_broker(settings, progress)
             except DockerMissingError as reason:
                 missing.append(str(reason))
-        if settings.broker in ("auto", "java"):
+        if security is not None or settings.broker in ("auto", "java"):
             try:
-                return start_java_broker(settings, progress)
+                return start_java_broker(settings, progress, security)
             except JavaMissingError as reason:
                 missing.append(str(reason))
     except BrokerStartError as error:
@@ -78,9 +82,11 @@ def start_broker(settings: Settings, progress: Progress = lambda _: None) -> Bro
 
 
 @contextlib.contextmanager
-def open_broker(settings: Settings, progress: Progress = lambda _: None) -> Iterator[Broker]:
+def open_broker(
+    settings: Settings, progress: Progress = lambda _: None, security: Security | None = None
+) -> Iterator[Broker]:
     """`start_broker`, and `stop` at the end."""
-    broker = start_broker(settings, progress)
+    broker = start_broker(settings, progress, security)
     try:
         yield broker
     finally:
