@@ -58,3 +58,11 @@ END_TO_END_SECONDS = Histogram(
     "From an alert's arrival to its first delivered notification",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
+
+# api
+HTTP_SECONDS = Histogram(
+    "streamproc_http_request_seconds",
+    "One request of the API, by route and status",
+    ["method", "route", "status"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)

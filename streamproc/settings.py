@@ -64,6 +64,17 @@ def _networks(value: object) -> object:
         raise ValueError(f"is not a list of networks such as 127.0.0.0/8 ({error})") from None
 
 
+def _origins(value: object) -> object:
+    if isinstance(value, str):
+        value = [part for part in re.split(r"[,\s]+", value) if part]
+    if isinstance(value, list | tuple):
+        for part in value:
+            if not isinstance(part, str) or not re.fullmatch(r"https?://[^/?#*\s]+", part):
+                raise ValueError("is not a list of origins such as https://portal.example.com")
+        return tuple(value)
+    return value
+
+
 def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
@@ -84,19 +95,36 @@ class Settings(BaseSettings):
     kafka: str = ""
     """Bootstrap servers, `host:port[,host:port…]`. Empty: a broker of our own (see `broker`)."""
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How to speak with the brokers; with SSL in its name, over TLS."""
     kafka_security_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How to prove who we are, where the protocol has SASL in its name."""
     kafka_security_username: str | None = None
+    """The user of this process on the brokers."""
     kafka_security_password: OptionalSecret = None
+    """Its password."""
     kafka_security_cafile: OptionalPath = None
     """PEM file of the authorities that sign the brokers' certificates. Default: the system's."""
     kafka_security_certfile: OptionalPath = None
     """PEM file of our own certificate, with `keyfile` when the key is not in it."""
     kafka_security_keyfile: OptionalPath = None
+    """PEM file of the key to that certificate."""
 
     data_dir: Path = Path(".data")
     """State, the embedded broker's data, the sealing key. Relative paths start at the current directory."""
     http: Address = HostPort("127.0.0.1", 8080)
     """API and dashboard."""
+    public_url: str = ""
+    """Where people reach the API and the dashboard, such as `https://alerts.example.com`: for links in messages, and
+    with https for cookies that are sent over TLS only. Default: `http`."""
+    session_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 12.0
+    """How long a sign-in to the dashboard lasts."""
+    rate_limit: Annotated[float, Field(ge=0, le=1_000_000)] = 50.0
+    """Requests a second that a key may make of one API process, in the long run; 0: no limit."""
+    rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    """Requests that a key may make at once, before `rate_limit` holds."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
+    """Origins, such as `https://portal.example.com`, whose pages may use the API with a key, separated by commas.
+    Default: none."""
     worker_http: Address = HostPort("127.0.0.1", 8081)
     """The worker's /healthz, /readyz and /metrics."""
     delivery_http: Address = HostPort("127.0.0.1", 8082)
@@ -158,6 +186,13 @@ class Settings(BaseSettings):
     @classmethod
     def _no_port(cls, value: object) -> object:
         return None if value in ("", "0", 0) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", value):
+            raise ValueError("is not an address such as https://alerts.example.com")
+        return value.rstrip("/")
 
     @field_validator("data_dir")
     @classmethod

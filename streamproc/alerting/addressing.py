@@ -28,11 +28,17 @@ def reachable(channel: ChannelSettings, user: User) -> str | None:
 
 
 def addressed(channel: ChannelSettings, recipient: str, people: PeopleBook) -> ChannelSettings | None:
-    """The channel with this one recipient; as it is where the recipient is empty; None: the user cannot be reached."""
+    """The channel with this one recipient, in the user's language; as it is where the recipient is empty.
+
+    None: the user cannot be reached.
+    """
     if not recipient:
         return channel
     if recipient.startswith(ADDRESS):
         return channel.model_copy(update={"recipients": (recipient.removeprefix(ADDRESS),)})
     user = people.users.get((channel.tenant_id, recipient.removeprefix(USER)))
     address = None if user is None else reachable(channel, user)
-    return None if address is None else channel.model_copy(update={"recipients": (address,)})
+    if user is None or address is None:
+        return None
+    language = user.language or channel.content_language
+    return channel.model_copy(update={"recipients": (address,), "content_language": language})

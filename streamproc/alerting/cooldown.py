@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from streamproc.alerting.notify_state import NotifyState
+from streamproc.alerting.notify_state import NotifyState, Told
+from streamproc.alerting.recipients import NotifyingRule
 from streamproc.model.delivery import Delivery, DeliveryState, Reason
 
 MAX_WAIT_MS = 5 * 24 * 3600 * 1000
@@ -29,6 +30,25 @@ def mute(state: NotifyState, cooldown_ms: int, now: int) -> Reason | None:
     if state.cooldown_from is not None and now < state.cooldown_from + cooldown_ms:
         return Reason.COOLDOWN
     return None
+
+
+def span_ms(rule: NotifyingRule, level: int) -> int:
+    """How long the cooldown is that began after `level` others ended in a further trigger, one after another."""
+    minutes = rule.cooldown_min
+    if rule.cooldown_factor > 1 and minutes > 0:
+        longest = max(minutes, rule.cooldown_max_min)
+        # beyond this the power may not be a number any more
+        level = min(level, 64)
+        minutes = min(longest, minutes * rule.cooldown_factor**level)
+    return round(minutes * 60_000)
+
+
+def next_level(state: NotifyState, rule: NotifyingRule, now: int) -> int:
+    """The level for a round that is told at `now`: one up where the last cooldown ended less than its length ago."""
+    if rule.cooldown_factor <= 1 or state.cooldown_from is None:
+        return 0
+    span = span_ms(rule, state.level)
+    return state.level + 1 if now < state.cooldown_from + 2 * span else 0
 
 
 def began(state: NotifyState, at: int) -> NotifyState:
@@ -60,9 +80,25 @@ def on_delivery(delivery: Delivery, state: NotifyState | None, now: int) -> Noti
     Only records of the latest round matter: a late delivery of an older one begins no cooldown. Folding the same
     record again changes nothing.
     """
-    if state is None or delivery.id not in state.waiting or not delivery.state.final:
+    if state is None:
+        return None
+    if delivery.fallback_for is not None and delivery.channel is not None:
+        state = _told_by_fallback(state, delivery)
+    if delivery.id not in state.waiting or not delivery.state.final:
         return state
     if delivery.state is DeliveryState.DELIVERED:
         return began(replace(state, waiting=()), min(delivery.updated_at, now))
     waiting = tuple(id for id in state.waiting if id != delivery.id)
-    return replace(state, waiting=waiting) if waiting else round_failed(state)
+    if waiting or delivery.state is DeliveryState.SUPERSEDED:
+        return replace(state, waiting=waiting)  # a later message tells of it, or nobody needs to know any more
+    return round_failed(state)
+
+
+def _told_by_fallback(state: NotifyState, delivery: Delivery) -> NotifyState:
+    """A channel that stood in for another is told how the alert goes on, and somebody has learned of it."""
+    seen = state.seen(delivery.alert_id)
+    assert delivery.channel is not None
+    told = Told(delivery.channel, delivery.recipient)
+    if delivery.state is not DeliveryState.DELIVERED or not seen.revision or told.known(seen.told):
+        return state
+    return began(state.with_seen(replace(seen, told=(*seen.told, told))), delivery.updated_at)

@@ -95,10 +95,19 @@ def last_instant(recurring: Recurring, t: int) -> int | None:
 def next_instant(recurring: Recurring, t: int) -> int | None:
     """The schedule's first instant after `t`; None past the end of the calendar."""
     assert recurring.schedule is not None
-    zone = recurring.timezone
+    return _next_cron(recurring.schedule, recurring.timezone, t)
+
+
+def next_cron(schedule: str, zone: str, t: int) -> int:
+    """The first instant of a CRON schedule after `t`; `t` itself past the end of the calendar."""
+    found = _next_cron(schedule, zone, t)
+    return t if found is None else found
+
+
+def _next_cron(schedule: str, zone: str, t: int) -> int | None:
     found: int | None = None
     stop: datetime | None = None
-    for wall in CronSim(recurring.schedule, _local(zone, t) - _SLACK):
+    for wall in CronSim(schedule, _local(zone, t) - _SLACK):
         if stop is not None and wall > stop:
             break
         instant = _instant(zone, wall)

@@ -165,9 +165,7 @@ def _move(
     episode.suppressed_by = episode.snoozed_until = None
 
 
-def _remember(
-    episode: Episode, action: Action, at: int, by: str, before: str, note: str, more: dict[str, Any]
-) -> None:
+def _remember(episode: Episode, action: Action, at: int, by: str, before: str, note: str, more: dict[str, Any]) -> None:
     entry = {"at": at, "by": by, "from": before, "to": episode.status, "revision": episode.revision}
     entry |= {"action": str(action), **more}
     if note:
@@ -190,14 +188,8 @@ def resolve(episode: Episode, at: int, by: str, resolution: str) -> None:
     episode.pending = True
 
 
-def snooze_over(episode: Episode, now: int) -> bool:
-    """Whether the time that an alert was put off to has come."""
-    return episode.snoozed_until is not None and now >= episode.snoozed_until
-
-
-def unsnooze(episode: Episode) -> None:
+def unsnooze(episode: Episode, at: int) -> None:
     """Open again, as of the instant it was put off to; it must be snoozed."""
-    at = episode.snoozed_until or 0
     _move(episode, Action.UNSUPPRESS, at, ITSELF, "", {"reason": SNOOZE})
     episode.pending = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,14 +10,39 @@ import ormsgpack
 
 from streamproc.model.channel_settings import ChannelRef
 
-VERSION = 1
+VERSION = 2
+"""1 had no recipients, levels and escalations; it is read too."""
 MAX_ALERTS = 4
 """Episodes of a fingerprint follow one another, so only the latest can still change; a few more are kept."""
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Who was told, and with which content template."""
+
+    channel: ChannelRef
+    recipient: str = ""
+    template: str = ""
+
+    def known(self, others: Iterable[Told]) -> bool:
+        """Whether the same one is among the others, whatever the template."""
+        return any(other.channel == self.channel and other.recipient == self.recipient for other in others)
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """An escalation that is going on: since when nobody acknowledged, and how many steps were made or passed over."""
+
+    alert_id: str
+    policy: str
+    since: int
+    done: int
+    next_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """One alert as last seen. `told`: the channels that got a notification of it.
+    """One alert as last seen. `told`: who got a notification of it.
 
     `unreachable`: it has been logged that the rule names no channel, or a missing one.
     """
@@ -26,7 +51,7 @@ class Seen:
     revision: int = 0
     triggers: int = 0
     status: str = ""
-    told: tuple[ChannelRef, ...] = ()
+    told: tuple[Told, ...] = ()
     unreachable: bool = False
 
 
@@ -49,6 +74,8 @@ class NotifyState:
     - `silent`: triggers that nobody was told of, since the last that was told
     - `waiting`: the latest round's delivery ids, while none of them is delivered and not all have failed
     - `round_at`, `round_triggers`: when that round was made, and how many triggers it tells of
+    - `level`: how many cooldowns before the present one ended in a further trigger (see `cooldown.span_ms`)
+    - `climb`: the escalation that is going on
     - `expires_at`: from then on the state may be dropped
     """
 
@@ -61,6 +88,13 @@ class NotifyState:
     muted: Muted | None = None
     alerts: tuple[Seen, ...] = ()
     expires_at: int = 0
+    level: int = 0
+    climb: Climb | None = None
+
+    @property
+    def wake_at(self) -> int:
+        """When something is to be done about it, if no record comes before."""
+        return self.expires_at if self.climb is None else min(self.expires_at, self.climb.next_at)
 
     def seen(self, alert_id: str) -> Seen:
         """The alert as last seen; revision 0 if never."""
@@ -73,7 +107,7 @@ class NotifyState:
 
     def encode(self) -> bytes:
         """The stored form: a version byte and MessagePack."""
-        muted = self.muted
+        muted, climb = self.muted, self.climb
         return bytes((VERSION,)) + ormsgpack.packb(
             [
                 self.fingerprint,
@@ -84,21 +118,31 @@ class NotifyState:
                 self.round_triggers,
                 None if muted is None else (muted.delivery_id, muted.alert_id, muted.reason, muted.count, muted.since),
                 [
-                    (a.alert_id, a.revision, a.triggers, a.status, [str(ref) for ref in a.told], a.unreachable)
+                    (
+                        a.alert_id,
+                        a.revision,
+                        a.triggers,
+                        a.status,
+                        [(str(t.channel), t.recipient, t.template) for t in a.told],
+                        a.unreachable,
+                    )
                     for a in self.alerts
                 ],
                 self.expires_at,
+                self.level,
+                None if climb is None else (climb.alert_id, climb.policy, climb.since, climb.done, climb.next_at),
             ]
         )
 
     @classmethod
     def decode(cls, value: bytes) -> NotifyState:
         """The inverse of `encode`. Raises ValueError for an unknown version."""
-        if value[:1] != bytes((VERSION,)):
+        if value[:1] not in (b"\x01", bytes((VERSION,))):
             raise ValueError(f"notify state of version {value[:1].hex() or 'none'}; {VERSION} is known")
-        fingerprint, cooldown, silent, waiting, round_at, triggers, muted, alerts, expires = ormsgpack.unpackb(
+        fingerprint, cooldown, silent, waiting, round_at, triggers, muted, alerts, expires, *newer = ormsgpack.unpackb(
             value[1:]
         )
+        level, climb = newer or (0, None)
         return cls(
             fingerprint,
             cooldown,
@@ -109,9 +153,18 @@ class NotifyState:
             None if muted is None else Muted(*muted),
             tuple(_seen(alert) for alert in alerts),
             expires,
+            level,
+            None if climb is None else Climb(*climb),
         )
 
 
 def _seen(stored: Sequence[Any]) -> Seen:
     alert_id, revision, triggers, status, told, unreachable = stored
-    return Seen(alert_id, revision, triggers, status, tuple(ChannelRef.parse(ref) for ref in told), unreachable)
+    return Seen(alert_id, revision, triggers, status, tuple(map(_told, told)), unreachable)
+
+
+def _told(stored: Any) -> Told:
+    if isinstance(stored, str):
+        return Told(ChannelRef.parse(stored))
+    channel, recipient, template = stored
+    return Told(ChannelRef.parse(channel), recipient, template)

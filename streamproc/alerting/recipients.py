@@ -10,7 +10,6 @@ from streamproc.model.channel import parse_channel, parse_webhook
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.model.rule_recipients import RuleWebhook, names_webhooks, rule_webhooks
-from streamproc.model.silence import Silence
 
 
 class NotifyingRule(Protocol):
@@ -34,6 +33,14 @@ class NotifyingRule(Protocol):
     def webhook_ids(self) -> Sequence[str]: ...
     @property
     def cooldown_min(self) -> float: ...
+    @property
+    def cooldown_factor(self) -> float: ...
+    @property
+    def cooldown_max_min(self) -> float: ...
+    @property
+    def policy(self) -> str: ...
+    @property
+    def email_recipients(self) -> Sequence[str]: ...
     @property
     def enabled(self) -> bool: ...
     @property
@@ -135,17 +142,16 @@ class ChannelBook:
         return self.by_type.get((tenant, type), ())
 
 
-class Lookup(Protocol):
-    """The configuration as notify sees it at one moment."""
-
-    @property
-    def channels(self) -> ChannelBook: ...
-
-    def rule(self, owner: str, rule_id: str) -> NotifyingRule | None: ...
-
-    def silences(self, tenant: str) -> Sequence[Silence]:
-        """Those that may concern the tenant's alerts."""
-        ...
+def by_names(names: Iterable[str], tenant: str, book: ChannelBook) -> tuple[list[ChannelSettings], list[ChannelRef]]:
+    """As `named`, of a list of names such as an action group's."""
+    found: dict[ChannelRef, ChannelSettings] = {}
+    missing: dict[ChannelRef, None] = {}
+    for name in names:
+        channels = _by_name(name, tenant, book)
+        found.update((channel.ref, channel) for channel in channels)
+        if not channels:
+            missing[ChannelRef("channel", name)] = None
+    return list(found.values()), list(missing)
 
 
 def named(rule: NotifyingRule, tenant: str, book: ChannelBook) -> tuple[list[ChannelSettings], list[ChannelRef]]:
@@ -168,16 +174,19 @@ def _meant(
     rule: NotifyingRule, tenant: str, book: ChannelBook
 ) -> Iterator[tuple[ChannelRef, Sequence[ChannelSettings]]]:
     for name in rule.channels:
-        ref = ChannelRef("channel", name)
-        one = book.get(tenant, ref)
-        if one is None and not book.of_type(tenant, name):
-            one = book.get(tenant, ChannelRef("webhook", name))
-        yield ref, book.of_type(tenant, name) if one is None else (one,)
+        yield ChannelRef("channel", name), _by_name(name, tenant, book)
     for name in rule.webhook_ids:
         ref = ChannelRef("webhook", name)
         webhook = book.get(tenant, ref)
         yield ref, () if webhook is None else (webhook,)
     yield from _own(rule, tenant, book)
+
+
+def _by_name(name: str, tenant: str, book: ChannelBook) -> Sequence[ChannelSettings]:
+    one = book.get(tenant, ChannelRef("channel", name))
+    if one is None and not book.of_type(tenant, name):
+        one = book.get(tenant, ChannelRef("webhook", name))
+    return book.of_type(tenant, name) if one is None else (one,)
 
 
 def _own(rule: NotifyingRule, tenant: str, book: ChannelBook) -> Iterator[tuple[ChannelRef, Sequence[ChannelSettings]]]:

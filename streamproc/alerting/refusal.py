@@ -63,7 +63,7 @@ def _reopen(episode: Episode, cmd: Command) -> str | None:
 
 def _escalate(episode: Episode, cmd: Command) -> str | None:
     if cmd.incident_id is None or not INCIDENT_ID.fullmatch(cmd.incident_id):
-        return f"incident_id: {cmd.incident_id!r:.80} is not inc_ and up to 60 letters, digits, dots and dashes"
+        return f"incident_id: {cmd.incident_id!r:.80} is not inc_ and up to 60 letters, digits, . _ and -"
     linked = [incident[0] for incident in episode.incidents]
     if episode.status == ESCALATED and cmd.incident_id in linked:
         return f"the alert is part of incident {cmd.incident_id} already"

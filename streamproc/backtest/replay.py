@@ -139,6 +139,10 @@ class Replay:
         if self._engine.timed:
             self._engine.ending = True
             self._advance(END_OF_TIME)
+        self.complete()
+
+    def complete(self) -> None:
+        """Have in the result what has come of it so far."""
         self._result.alerts = {id: orjson.loads(record) for id, record in self._records.items()}
         counts = self._engine.counts
         self._result.triggers, self._result.late = counts.triggers, counts.late

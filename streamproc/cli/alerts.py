@@ -1,4 +1,4 @@
-"""`streamproc alerts`: list, follow, acknowledge, resolve and reopen alerts, straight from the topics."""
+"""`streamproc alerts`: list, follow and show alerts, and act on them, straight from the topics."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ import contextlib
 import sys
 import time
 import uuid
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from streamproc.alerting.commanding import make_command
+from streamproc.cli.alert_view import COLOURS, view
 from streamproc.cli.failures import FINDINGS, InputError
 from streamproc.cli.output import print_json, print_rows
 from streamproc.cli.session import ask, author
 from streamproc.kafka.alert_topic import Alert, AlertTopic
 from streamproc.kafka.topics import check_topics, load_topics
-from streamproc.model.command import Action, Command
+from streamproc.model.command import Action
+from streamproc.model.document import DocumentError
+from streamproc.model.spans import milliseconds_of
+from streamproc.model.time_text import milliseconds
 from streamproc.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True)
 
-COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
 OLD_NAMES = {"firing": "open"}
 """Trailbase's word for a status."""
 WAIT_S = 30.0
@@ -78,9 +83,19 @@ def tail(
 
 
 @app.command()
+def show(id: str = AlertId, as_json: bool = AsJson) -> None:
+    """Show one alert with all that was done to it."""
+    alert = _found(ask(_all(load_settings())), id)
+    if as_json:
+        print_json(alert)
+    else:
+        Console(highlight=False, soft_wrap=True).print(view(alert))
+
+
+@app.command()
 def ack(id: str = AlertId, note: str | None = Note, as_json: bool = AsJson) -> None:
     """Acknowledge an alert: somebody is looking at it."""
-    _change(id, Action.ACKNOWLEDGE, note, None, as_json)
+    _change(id, Action.ACKNOWLEDGE, as_json, note=note)
 
 
 @app.command()
@@ -91,32 +106,94 @@ def resolve(
     as_json: bool = AsJson,
 ) -> None:
     """Resolve an alert; the rule's next trigger opens another."""
-    _change(id, Action.RESOLVE, note, resolution, as_json)
+    _change(id, Action.RESOLVE, as_json, note=note, resolution=resolution)
 
 
 @app.command()
 def reopen(id: str = AlertId, note: str | None = Note, as_json: bool = AsJson) -> None:
     """Make an alert that was resolved within the last day open again."""
-    _change(id, Action.REOPEN, note, None, as_json)
+    _change(id, Action.REOPEN, as_json, note=note)
 
 
-def _change(id: str, action: Action, note: str | None, resolution: str | None, as_json: bool) -> None:
+@app.command()
+def escalate(
+    id: str = AlertId,
+    incident: str | None = typer.Option(None, "--incident", help="An incident that there is; without it, a new one."),
+    note: str | None = Note,
+    as_json: bool = AsJson,
+) -> None:
+    """Make an alert part of an incident."""
+    _change(id, Action.ESCALATE, as_json, note=note, incident_id=incident or f"inc_{uuid.uuid4()}")
+
+
+@app.command()
+def assign(
+    id: str = AlertId,
+    user: str | None = typer.Argument(None, help="Who is to see to it."),
+    nobody: bool = typer.Option(False, "--nobody", help="Take it from whoever has it."),
+    note: str | None = Note,
+    as_json: bool = AsJson,
+) -> None:
+    """Say who is to see to an alert."""
+    if nobody == bool(user):
+        raise InputError("USER: name somebody, or say --nobody")
+    _change(id, Action.ASSIGN, as_json, note=note, assignee=user)
+
+
+@app.command()
+def comment(
+    id: str = AlertId, text: str = typer.Argument(help="What to keep with the alert."), as_json: bool = AsJson
+) -> None:
+    """Write something to an alert, whatever its status."""
+    _change(id, Action.COMMENT, as_json, note=text)
+
+
+@app.command()
+def snooze(
+    id: str = AlertId,
+    until: str | None = typer.Option(None, "--until", help="A time, as 2026-02-10T14:00Z; without a zone it is UTC."),
+    span: str | None = typer.Option(None, "--for", help="A span from now, as 30m, 2h, 1d."),
+    note: str | None = Note,
+    as_json: bool = AsJson,
+) -> None:
+    """Put an alert off: it is suppressed, and opens again by itself."""
+    _change(id, Action.SNOOZE, as_json, note=note, until=_until(until, span))
+
+
+@app.command()
+def unsnooze(id: str = AlertId, note: str | None = Note, as_json: bool = AsJson) -> None:
+    """Make an alert that was put off open again now."""
+    _change(id, Action.UNSUPPRESS, as_json, note=note, reason="snooze")
+
+
+def _until(until: str | None, span: str | None) -> int:
+    if (until is None) == (span is None):
+        raise InputError("--until, --for: say one of them")
+    if until is not None:
+        try:
+            return milliseconds(until)
+        except ValueError:
+            raise InputError(f"--until: {until} is not a time, such as 2026-02-10T14:00Z") from None
+    ms = milliseconds_of(span)
+    if not ms:
+        raise InputError(f"--for: {span} is not a span, such as 30m, 2h or 1d")
+    return _now() + ms
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _change(id: str, action: Action, as_json: bool, **asked: Any) -> None:
     settings = load_settings()
 
     async def change() -> Alert | None:
         async with await _opened(settings) as topic:
             alert = _found(await topic.all(), id)
-            command = Command(
-                id=str(uuid.uuid4()),
-                alert_id=alert["id"],
-                fingerprint=bytes.fromhex(alert["fingerprint"]),
-                action=action,
-                by=author(),
-                at=time.time_ns() // 1_000_000,
-                revision=alert["revision"],
-                note=note,
-                resolution=resolution,
-            )
+            try:
+                command = make_command(alert, action, id=str(uuid.uuid4()), by=author(), at=_now(), **asked)
+            except DocumentError as error:
+                raise InputError(str(error)) from None
             return await topic.ask(command, WAIT_S)
 
     answer = ask(change())
@@ -127,9 +204,23 @@ def _change(id: str, action: Action, note: str | None, resolution: str | None, a
         print_json(answer)
     result = answer["last_command"]["result"]
     if not as_json:
-        print(f"{answer['id']}: {answer['status']}" if result == "done" else f"{answer['id']}: {result}")
+        print(f"{answer['id']}: {_done(answer, action) if result == 'done' else result}")
     if result != "done":
         raise typer.Exit(FINDINGS)
+
+
+def _done(alert: Alert, action: Action) -> str:
+    match action:
+        case Action.ESCALATE:
+            return f"escalated, {alert['incident_id']}"
+        case Action.ASSIGN:
+            return f"assigned to {alert['assignee'] or 'nobody'}"
+        case Action.SNOOZE:
+            return f"suppressed until {alert['snoozed_until']}"
+        case Action.COMMENT:
+            return "noted"
+        case _:
+            return str(alert["status"])
 
 
 def _found(alerts: dict[str, Alert], id: str) -> Alert:

@@ -93,7 +93,7 @@ def check_documents(
     problems: list[str] = []
     for document in documents:
         try:
-            one = _check(document, keyring, kind, tenant)
+            one = check_document(document.content, keyring, kind, tenant)
         except DocumentError as error:
             problems += [f"{document.at(problem.path)}: {problem}" for problem in error.problems]
             continue
@@ -139,8 +139,9 @@ def plan(
     return changes
 
 
-def _check(document: Document, keyring: Keyring, kind: str | None, tenant: str | None) -> Wanted:
-    kind, tenant, id, spec = identify(document.content, kind=kind, tenant=tenant)
+def check_document(content: Mapping[str, Any], keyring: Keyring, kind: str | None, tenant: str | None) -> Wanted:
+    """One document as written, checked. Raises DocumentError, SealError, or RecordError when it is too large."""
+    kind, tenant, id, spec = identify(content, kind=kind, tenant=tenant)
     # an exported document has its secrets sealed; they are checked, and compared, in the clear
     record = ConfigRecord(kind, tenant, id, 1, spec, "", "")
     encode(record)

@@ -10,6 +10,7 @@ import base64
 import binascii
 import contextlib
 import hashlib
+import hmac
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,11 +43,7 @@ class Keyring:
 
     def seal(self, value: Any, context: str) -> str:
         """`v1.<key id>.<base64>` for a JSON value; `context` must be the same to open it."""
-        if not self._keys and self._path is not None:
-            self._add(_read_or_make(self._path))
-        if not self._keys:
-            raise SealError("there is no key to seal secrets with: set STREAMPROC_SECRET_KEY")
-        key_id, key = next(iter(self._keys.items()))
+        key_id, key = self._first()
         nonce = os.urandom(_NONCE_BYTES)
         box = nonce + AESGCM(key).encrypt(nonce, orjson.dumps(value), context.encode())
         return f"v1.{key_id}.{base64.urlsafe_b64encode(box).decode().rstrip('=')}"
@@ -57,9 +54,7 @@ class Keyring:
         key_id, _, text = rest.partition(".")
         if version != "v1" or not text:
             raise SealError("is not a sealed value that this release reads")
-        if key_id not in self._keys and self._path is not None and self._path.exists():
-            self._add(_read(self._path))  # another process may have made it since
-        key = self._keys.get(key_id)
+        key = self._named(key_id)
         if key is None:
             raise SealError(
                 f"was sealed with key {key_id}, which this process does not have: "
@@ -70,6 +65,33 @@ class Keyring:
             return orjson.loads(AESGCM(key).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], context.encode()))
         except (InvalidTag, ValueError):
             raise SealError("was sealed for another record, or altered") from None
+
+    def mac(self, message: bytes, purpose: str) -> str:
+        """`<key id>.<base64>`: keyed BLAKE2b of `message`, for whoever only has to know it again.
+
+        A mac of one `purpose` (at most 16 bytes) is none of another. Raises SealError.
+        """
+        key_id, key = self._first()
+        return f"{key_id}.{_mac(key, message, purpose)}"
+
+    def verifies(self, mac: str, message: bytes, purpose: str) -> bool:
+        """Whether `mac` was made of `message` by a key that we have; takes as long for a wrong one."""
+        key_id, _, text = mac.partition(".")
+        key = self._named(key_id)
+        wanted = _mac(key or bytes(KEY_BYTES), message, purpose)
+        return hmac.compare_digest(wanted.encode(), text.encode()) and key is not None
+
+    def _first(self) -> tuple[str, bytes]:
+        if not self._keys and self._path is not None:
+            self._add(_read_or_make(self._path))
+        if not self._keys:
+            raise SealError("there is no key to seal secrets with: set STREAMPROC_SECRET_KEY")
+        return next(iter(self._keys.items()))
+
+    def _named(self, key_id: str) -> bytes | None:
+        if key_id not in self._keys and self._path is not None and self._path.exists():
+            self._add(_read(self._path))  # another process may have made it since
+        return self._keys.get(key_id)
 
     def _add(self, key: bytes) -> None:
         self._keys.setdefault(_key_id(key), key)
@@ -95,6 +117,12 @@ def _decoded(text: str) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     return key if len(key) == KEY_BYTES else None
+
+
+def _mac(key: bytes, message: bytes, purpose: str) -> str:
+    # a key of its own, so that nothing that is learned of macs says anything about what is sealed
+    derived = hashlib.blake2b(b"streamproc mac", key=key, digest_size=32, person=purpose.encode()).digest()
+    return base64.urlsafe_b64encode(hashlib.blake2b(message, key=derived, digest_size=32).digest()).decode().rstrip("=")
 
 
 def _key_id(key: bytes) -> str:

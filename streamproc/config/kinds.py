@@ -12,6 +12,7 @@ from typing import Any
 
 from streamproc.model.channel import parse_channel, parse_webhook
 from streamproc.model.document import DocumentError, Problem
+from streamproc.model.key import parse_key
 from streamproc.model.plan import DEFAULT_ID, parse_plan
 from streamproc.model.policy import parse_policy
 from streamproc.model.silence import parse_silence
@@ -63,7 +64,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("silence", parse_silence),
         Kind("list", _list),
         Kind("plan", parse_plan),
-        Kind("key", _plain),
+        Kind("key", parse_key),
     )
 }
 

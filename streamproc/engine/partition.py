@@ -15,8 +15,8 @@ from streamproc.alerting import incident, lifecycle
 from streamproc.alerting.episode import Episode
 from streamproc.detect.detector import Cause, Detector
 from streamproc.detect.verdict import CLEARED, DUPLICATE, GREW, INSUFFICIENT, LATE
+from streamproc.engine import retirement, timers
 from streamproc.engine import state as codec
-from streamproc.engine import timers
 from streamproc.engine.changes import KEY, RETIRED, AlertRecord, Changes, Counts, LinkRecord, Store
 from streamproc.engine.frame import Frame, Seed, Signal, Tick
 from streamproc.engine.judges import Judge, Judges
@@ -55,6 +55,8 @@ class PartitionEngine:
         self._dirty: dict[bytes, KeyState] = {}
         self._dropped: set[bytes] = set()
         self._ready: dict[bytes, KeyState] = {}
+        self._snoozed: dict[bytes, KeyState] = {}
+        """Put off in this batch: no sweep can find them before it is written."""
         self._changes = Changes()
         self.counts = Counts()
         self.now = -1
@@ -162,16 +164,12 @@ class PartitionEngine:
         self.counts.triggers += 1
         rule, detector, head, presentation, quiet_ms = judge
         episode = state.episode
-        if (
-            quiet_ms is not None
-            and episode is not None
-            and self.now >= episode.last_triggered + quiet_ms
-            and lifecycle.is_open(episode)
+        if episode is not None and (
+            (quiet_ms is not None and self.now >= episode.last_triggered + quiet_ms)
+            or episode.snoozed_until is not None
         ):
             # Its time came within this batch, too soon for a sweep to find it; where batches end must not matter.
-            self._resolve_quiet(state, episode, quiet_ms)
-        elif episode is not None and lifecycle.snooze_over(episode, self.now):
-            self._unsnooze(state, episode)
+            self._pass(state, episode, quiet_ms)
         if episode is None or not lifecycle.is_open(episode):
             self.counts.opened += 1
             group = dict(zip(rule.rule.condition.group_by, state.group, strict=False))
@@ -182,7 +180,7 @@ class PartitionEngine:
             )
             episode.samples = detector.samples(state.window)
             # An event that comes again long after its alert was resolved makes the same id: no tombstone for it now.
-            self._changes.puts[RETIRED + episode.id.encode()] = None
+            retirement.keep(self._changes, episode.id)
         episode.samples = lifecycle.with_samples(episode.samples, raw)
         if episode.revision and presentation is not None:
             head = {**head, "severity": episode.head["severity"]}
@@ -208,7 +206,7 @@ class PartitionEngine:
         """Take in what was learnt of a key, and tell of its past alerts; any number of times."""
         for alert_id, resolved_at, record in seed.alerts:
             self._changes.alerts.append(AlertRecord(alert_id, seed.ref.tenant, record))
-            self._retire_at(alert_id, seed.ref.tenant, resolved_at + self._retention_ms)
+            retirement.retire(self._changes, alert_id, seed.ref.tenant, resolved_at + self._retention_ms)
         judge = self._judges.meant(seed.ref)
         if judge is None or seed.window is None:
             self.counts.outdated += judge is None
@@ -233,8 +231,7 @@ class PartitionEngine:
             self.counts.unknown_command += 1
             return
         episode = state.episode
-        if lifecycle.snooze_over(episode, self.now):
-            self._unsnooze(state, episode)
+        self._pass(state, episode, None)
         if episode.pending:
             self._refresh(state, episode)
         was_open = lifecycle.is_open(episode)
@@ -242,11 +239,13 @@ class PartitionEngine:
             self.counts.unknown_command += episode.id != command.alert_id
             return
         self._dirty[command.fingerprint] = state
+        if episode.snoozed_until is not None:
+            self._snoozed[command.fingerprint] = state
         self._emit(state, episode, max(episode.emitted, command.at))
         if was_open and not lifecycle.is_open(episode):
             self._retire(episode)
         elif not was_open and lifecycle.is_open(episode):
-            self._changes.puts[RETIRED + episode.id.encode()] = None
+            retirement.keep(self._changes, episode.id)
 
     # time
 
@@ -259,6 +258,9 @@ class PartitionEngine:
         if now > self.now:
             self.now = now
             self.sweep()
+            for state in self._snoozed.values():
+                if state.episode is not None:
+                    self._pass(state, state.episode, None)
 
     def sweep(self) -> None:
         """Look at keys whose time has come, up to `SWEEP_LIMIT` of them."""
@@ -267,7 +269,7 @@ class PartitionEngine:
         self._changes.fired.extend(due)
         for timer, key in due:
             if key[:1] == RETIRED:
-                self._tombstone(key, timer)
+                retirement.bury(self._changes, self._store, key, timer)
                 continue
             fp = key[1:]
             state = self._young.get(fp) or self._load(fp)
@@ -284,15 +286,12 @@ class PartitionEngine:
             self._settle(state, judge)
         episode = state.episode
         if episode is not None and lifecycle.is_open(episode):
-            if lifecycle.snooze_over(episode, self.now):
-                self._unsnooze(state, episode)
             if episode.pending and self.now >= lifecycle.due_at(episode):
                 self._refresh(state, episode)
                 self._emit(state, episode, self.now)
             quiet_ms = None if judge is None or self.ending else judge.quiet_ms
-            if quiet_ms is not None and self.now >= episode.last_triggered + quiet_ms:
-                self._resolve_quiet(state, episode, quiet_ms)
-            elif self.now >= (clear_at := timers.clear_at(state, judge)):
+            self._pass(state, episode, quiet_ms)
+            if lifecycle.is_open(episode) and self.now >= (clear_at := timers.clear_at(state, judge)):
                 self._clear(state, max(clear_at, episode.last_triggered))
         elif not self.ending and self.now >= timers.expiry(state, judge, self.now):
             self.counts.expired += 1
@@ -320,21 +319,25 @@ class PartitionEngine:
             self._emit(state, episode, max(episode.emitted, at))
             self._retire(episode)
 
-    def _resolve_quiet(self, state: KeyState, episode: Episode, quiet_ms: int) -> None:
-        """As of the instant at which it had been quiet for so long, whenever that is found out."""
-        at = episode.last_triggered + quiet_ms
-        lifecycle.resolve(episode, at, "streamproc", "auto_resolved")
-        self._emit(state, episode, max(episode.emitted, at))
-        self._retire(episode)
+    def _pass(self, state: KeyState, episode: Episode, quiet_ms: int | None) -> None:
+        """What time alone does to an open alert: the end of a snooze, then of a quiet span.
 
-    def _unsnooze(self, state: KeyState, episode: Episode) -> None:
-        """As of the instant it was put off to."""
-        at = episode.snoozed_until or 0
-        if episode.pending:
-            self._refresh(state, episode)
-        lifecycle.unsnooze(episode)
-        self._dirty[state.fingerprint] = state
-        self._emit(state, episode, max(episode.emitted, at))
+        Each as of its own instant, whenever that is found out.
+        """
+        if not lifecycle.is_open(episode):
+            return
+        quiet_at = NEVER if quiet_ms is None else episode.last_triggered + quiet_ms
+        snoozed_until = episode.snoozed_until
+        if snoozed_until is not None and snoozed_until < quiet_at and self.now >= snoozed_until:
+            if episode.pending:
+                self._refresh(state, episode)
+            lifecycle.unsnooze(episode, snoozed_until)
+            self._dirty[state.fingerprint] = state
+            self._emit(state, episode, max(episode.emitted, snoozed_until))
+        if self.now >= quiet_at:
+            lifecycle.resolve(episode, quiet_at, "streamproc", "auto_resolved")
+            self._emit(state, episode, max(episode.emitted, quiet_at))
+            self._retire(episode)
 
     def drop(self, fp: bytes) -> None:
         """The key's rule was deleted: resolve its alert and forget it."""
@@ -352,6 +355,7 @@ class PartitionEngine:
         fp = state.fingerprint
         self._dirty.pop(fp, None)
         self._ready.pop(fp, None)
+        self._snoozed.pop(fp, None)
         self._young.pop(fp, None)
         self._old.pop(fp, None)
         self._changes.puts[KEY + fp] = None
@@ -359,23 +363,8 @@ class PartitionEngine:
 
     def _retire(self, episode: Episode) -> None:
         """A resolved alert leaves the compacted topic after the retention."""
-        incidents = [incident[0] for incident in episode.incidents]
-        self._retire_at(episode.id, episode.tenant, (episode.resolved_at or 0) + self._retention_ms, incidents)
-
-    def _retire_at(self, alert_id: str, tenant: str, when: int, incidents: Sequence[str] = ()) -> None:
-        key = RETIRED + alert_id.encode()
-        self._changes.puts[key] = codec.retired(when, tenant, incidents)
-        self._changes.timers.append((when, key))
-
-    def _tombstone(self, key: bytes, timer: int) -> None:
-        if key in self._changes.puts:
-            return  # done in this batch already, or reopened in it
-        value = self._store.get(key)
-        if value is not None and codec.timer_of(value) == timer:
-            self._changes.puts[key] = None
-            alert_id, (tenant, incidents) = key[1:].decode(), codec.retired_of(value)
-            self._changes.alerts.append(AlertRecord(alert_id, tenant, None))
-            self._changes.links.extend(LinkRecord(incident, alert_id, tenant, None) for incident in incidents)
+        when = (episode.resolved_at or 0) + self._retention_ms
+        retirement.retire(self._changes, episode.id, episode.tenant, when, [linked[0] for linked in episode.incidents])
 
     # records
 
@@ -426,6 +415,7 @@ class PartitionEngine:
                 state.stored = judge.detector.encode(state.window)
             puts[KEY + fp] = codec.encode(state)
         self._dirty.clear()
+        self._snoozed.clear()
         self._dropped.clear()
         self._changes = Changes()
         return changes

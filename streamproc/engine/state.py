@@ -132,7 +132,7 @@ def rule_hash_of(owner: str, rule_id: str) -> bytes:
 
 
 def retired(when: int, tenant: str, incidents: Sequence[str] = ()) -> bytes:
-    """The value of a resolved alert that gets its tombstone at stream time `when`, and its links to incidents theirs."""
+    """The value of a resolved alert that gets its tombstone at stream time `when`; its links to `incidents` too."""
     return _HEADER.pack(VERSION, when, b"\0" * 8) + ormsgpack.packb([tenant, list(incidents)])
 
 

@@ -16,6 +16,9 @@ from streamproc.kafka.client import client_options, unreachable
 from streamproc.settings import Settings
 
 TOPIC = "config"
+HISTORY = "config-history"
+KEPT = frozenset({"rule"})
+"""Kinds of which every revision is kept beside the latest. (Of users it is not: what is deleted should be gone.)"""
 _SECONDS = 30.0
 
 
@@ -25,6 +28,7 @@ class ConfigWriter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topic = settings.topic(TOPIC)
+        self._history = settings.topic(HISTORY)
         self._producer: Any = None
 
     async def __aenter__(self) -> ConfigWriter:
@@ -50,23 +54,23 @@ class ConfigWriter:
 
     async def apply(self, changes: Iterable[Change]) -> int | None:
         """Write what changed; the config offset from which on all of it is in force, None when nothing changed."""
+        changed = [change for change in changes if change.action is not Action.UNCHANGED]
         return await self._send(
-            [
-                (change.record.key, None if change.after is None else encode(change.after))
-                for change in changes
-                if change.action is not Action.UNCHANGED
-            ]
+            [(change.record.key, None if change.after is None else encode(change.after)) for change in changed],
+            [change.after for change in changed if change.after is not None],
         )
 
     async def put(self, records: Iterable[ConfigRecord]) -> int | None:
         """Write records as they are, secrets sealed by the caller. Returns as `apply` does."""
-        return await self._send([(record.key, encode(record)) for record in records])
+        written = list(records)
+        return await self._send([(record.key, encode(record)) for record in written], written)
 
     async def delete(self, keys: Iterable[str]) -> int | None:
         """Delete by key (`tenant/kind/id`). Returns as `apply` does."""
-        return await self._send([(key, None) for key in keys])
+        return await self._send([(key, None) for key in keys], ())
 
-    async def _send(self, records: Sequence[tuple[str, bytes | None]]) -> int | None:
+    async def _send(self, records: Sequence[tuple[str, bytes | None]], made: Sequence[ConfigRecord]) -> int | None:
+        """`made`: the records among them, of which versions may be kept."""
         if not records:
             return None
         try:
@@ -75,7 +79,12 @@ class ConfigWriter:
                     await self._producer.send(self._topic, key=key.encode(), value=value, partition=0)
                     for key, value in records
                 ]
-                sent = await asyncio.gather(*futures)
+                kept = [
+                    await self._producer.send(self._history, key=version_key(record), value=encode(record), partition=0)
+                    for record in made
+                    if record.kind in KEPT
+                ]
+                sent, _ = await asyncio.gather(asyncio.gather(*futures), asyncio.gather(*kept))
         except (OSError, TimeoutError):
             raise unreachable(self._settings) from None
         except KafkaError as error:
@@ -83,3 +92,8 @@ class ConfigWriter:
                 raise unreachable(self._settings) from error
             raise
         return max(int(one.offset) for one in sent) + 1
+
+
+def version_key(record: ConfigRecord) -> bytes:
+    """The key on `config-history`: `tenant/kind/id/revision`."""
+    return f"{record.key}/{record.revision}".encode()

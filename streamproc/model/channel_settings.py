@@ -6,7 +6,7 @@ it is looked up when a notification is sent, not here.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -28,6 +28,9 @@ EVENT_TYPES = (
 """What an `events` filter can name."""
 
 ENV_MARK = "${"
+
+Language = Literal["en", "zh"]
+"""What messages can be written in."""
 
 
 class ChannelRef(NamedTuple):
@@ -101,6 +104,10 @@ class ChannelSettings(Frozen):
     """Id of another channel or webhook of the tenant, which is told when this one gives up."""
     content_template: str | None = Field(default=None, min_length=1, max_length=128)
     """Id of a content template, for what no policy gives one."""
+    content_language: Language | None = None
+    """Of messages to nobody in particular, and to users who chose none. None: English."""
+    disable_details: bool = False
+    """Leave out the link that shows the alert without signing in."""
 
     PERSONAL: ClassVar[bool] = False
     """Whether it reaches people one by one, at addresses of their own: a user can be its recipient."""

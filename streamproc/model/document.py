@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
+import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -39,18 +40,31 @@ class DocumentError(ValueError):
         self.problems = problems
 
 
-def parsed(model: type[Model], doc: Mapping[str, Any]) -> Model:
-    """The document as a `model`; raises `DocumentError` with every problem found."""
+def parsed(model: type[Model], doc: Mapping[str, Any], *, strict: bool = False) -> Model:
+    """The document as a `model`; raises `DocumentError` with every problem found.
+
+    `strict`: of JSON each field takes its own type only, so that "5" is no number.
+    """
     problems: list[Problem] = []
     spelled = _spelled(model, doc, "", problems)
     try:
-        result = model.model_validate(spelled)
+        if strict:
+            result = model.model_validate_json(orjson.dumps(spelled), strict=True)
+        else:
+            result = model.model_validate(spelled)
     except ValidationError as error:
         problems += [_problem(model, detail) for detail in error.errors(include_url=False)]
         raise DocumentError(tuple(problems)) from None  # the original carries the input, which may hold secrets
     if problems:
         raise DocumentError(tuple(problems))
     return result
+
+
+def snake_cased(model: type[BaseModel], doc: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the names that `model` has for its fields, also in its parts; what it does not know stays."""
+    unknown: list[Problem] = []
+    spelled = _spelled(model, doc, "", unknown)
+    return spelled if not unknown else dict(doc)
 
 
 def snake(name: str) -> str:

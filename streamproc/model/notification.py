@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 
 from streamproc.model.channel_settings import ChannelRef
+from streamproc.model.content import Content
 from streamproc.model.progress import NONE_YET, Progress
 from streamproc.model.time_text import milliseconds
 from streamproc.model.times import iso
@@ -68,11 +69,11 @@ class Notification:
     (from 0) number escalation steps and their repetitions; step 0 is no escalation. `recipient` is whom the channel is
     to reach: `user/<id>`, `address/<e-mail address>`, or empty where the channel itself is the recipient. `template` is
     the id of a content template of the tenant, empty for what the channel has or the product's own texts.
-    `members`: of a bundle, what it tells of, oldest first; `alert` is the newest, `alert_id` names the *lane* that
-    was gathered for (`grp_…`) and `revision` counts its bundles. `fallback_for`: the channel that gave up and that
+    `members`: of a bundle, what it tells of, oldest first; `alert` is the newest, `alert_id` names the
+    *gathering* (`grp_…`) and `revision` counts its bundles. `fallback_for`: the channel that gave up and that
     this one stands in for. `progress` is the outbox's own and not on the topic: which of a channel's recipients need
-    no further attempt. Replays make equal `delivery_id`s, so it serves receivers as idempotency key. Times are ms since
-    the epoch.
+    no further attempt. Nor is `content`, which a content template made for one attempt. Replays make equal
+    `delivery_id`s, so it serves receivers as idempotency key. Times are ms since the epoch.
     """
 
     delivery_id: str
@@ -92,6 +93,7 @@ class Notification:
     members: tuple[Member, ...] = ()
     fallback_for: ChannelRef | None = None
     progress: Progress = NONE_YET
+    content: Content | None = None
 
     @property
     def event_type(self) -> str:
@@ -102,6 +104,25 @@ class Notification:
     def chain(self) -> tuple[str, str, ChannelRef, str]:
         """Notifications of one chain go out one after another, in the order of their revisions."""
         return (self.tenant, self.alert_id, self.channel, self.recipient)
+
+    @property
+    def plain(self) -> Notification:
+        """What to send: a bundle of one is the notification that it was made of."""
+        if len(self.members) != 1:
+            return self
+        one = self.members[0]
+        return replace(
+            self,
+            delivery_id=one.delivery_id,
+            alert_id=one.alert_id,
+            fingerprint=one.fingerprint,
+            revision=one.revision,
+            purpose=one.purpose,
+            silent_count=one.silent_count,
+            created_at=one.created_at,
+            alert=one.alert,
+            members=(),
+        )
 
     def encode(self) -> bytes:
         """The JSON value on the `notifications` topic."""

@@ -123,6 +123,19 @@ class Inhibition(Frozen):
     equal: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], _few(MAX_EQUAL)] = ()
 
 
+class Grouping(Frozen):
+    """Alerts with equal values at `by` (paths into the alert; none: all of the policy's) go in one message.
+
+    The first waits `wait_seconds` for others; after a message the next one comes `interval_seconds` later at the
+    earliest; `max` alerts are sent at once, whatever the time.
+    """
+
+    by: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], _few(MAX_EQUAL)] = ()
+    wait_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False, strict=False)] = 30
+    interval_seconds: Annotated[float, Field(ge=0, le=7 * 86400, allow_inf_nan=False, strict=False)] = 300
+    max: Annotated[int, Field(ge=1, le=1000, strict=True)] = 100
+
+
 class Policy(Frozen):
     """A document of config kind `policy`. `repeat`: how many times more the escalations are gone through."""
 
@@ -135,6 +148,7 @@ class Policy(Frozen):
     escalation: Annotated[tuple[Escalation, ...], _few(MAX_ESCALATIONS)] = ()
     repeat: Annotated[int, Field(ge=0, le=MAX_REPEATS, strict=True)] = 0
     inhibit: Annotated[tuple[Inhibition, ...], _few(MAX_INHIBITS)] = ()
+    grouping: Grouping | None = None
 
     @model_validator(mode="after")
     def _known_groups(self) -> Policy:

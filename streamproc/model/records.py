@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from streamproc.model.audit import AuditEntry
 from streamproc.model.command import Action
 from streamproc.model.delivery import DeliveryState, OutcomeKind, Reason
 from streamproc.model.notification import Purpose
@@ -263,6 +264,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "delivery": DeliveryRecord,
     "config-record": ConfigValue,
     "incident-link": IncidentLink,
+    "audit-entry": AuditEntry,
 }
 """By the names that topics.yaml gives. The others hold no JSON: frames, key states and outbox entries are msgpack of
 one release's making, and dead letters are the bytes that came."""

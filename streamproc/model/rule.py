@@ -136,7 +136,12 @@ class Rule(RuleRecipients, BaseModel):
     channels: Texts = ()
     webhook_ids: Texts = ()
     cooldown_min: Annotated[float, Field(ge=0, le=60 * 24 * 365, allow_inf_nan=False, strict=True)] = 5
-    policy: Literal["default"] = "default"
+    cooldown_factor: Annotated[float, Field(ge=1, le=10, allow_inf_nan=False, strict=True)] = 1
+    """Above 1, each cooldown that ends in a further trigger is so many times as long as the one before."""
+    cooldown_max_min: Annotated[float, Field(gt=0, le=60 * 24 * 365, allow_inf_nan=False, strict=True)] = 1440
+    """What a growing cooldown stops at."""
+    policy: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")] = "default"
+    """The action policy it goes by, where the tenant has it (else its `default`)."""
     enabled: Annotated[bool, Field(strict=True)] = True
     lateness_seconds: Annotated[int, Field(ge=0, le=7 * 86_400, strict=True)] = 600
     auto_resolve_after: Annotated[int | None, BeforeValidator(_quiet_seconds)] = 30 * 86_400

@@ -9,7 +9,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from streamproc.model.channel_settings import Frozen
+from streamproc.model.channel_settings import Frozen, Language
 from streamproc.model.document import parsed
 from streamproc.model.hours import WeeklyHours
 from streamproc.model.rule import Severity
@@ -94,6 +94,8 @@ class User(Frozen):
     email: Annotated[str, Field(max_length=320), AfterValidator(_email)] = ""
     roles: Annotated[tuple[Role, ...], BeforeValidator(_roles)] = ("member",)
     quiet_hours: QuietHours | None = None
+    language: Language | None = None
+    """Of messages to this user. None: as the channel has it."""
 
     @model_validator(mode="after")
     def _reachable(self) -> User:

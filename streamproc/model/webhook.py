@@ -24,6 +24,8 @@ class WebhookFormat(StrEnum):
     STANDARD = "standard"
     TRAILBASE = "trailbase"
     IMMUTABLE = "immutable"
+    TEMPLATE = "template"
+    """As the tenant's content template makes it."""
 
 
 def _header_name(name: str) -> str:
@@ -48,6 +50,7 @@ _SIGNATURES = {
     WebhookFormat.STANDARD: STANDARD_SIGNATURE,
     WebhookFormat.TRAILBASE: Signature(header="X-Trailbase-Signature"),
     WebhookFormat.IMMUTABLE: Signature(header="X-Immutable-Signature", prefix="sha256="),
+    WebhookFormat.TEMPLATE: STANDARD_SIGNATURE,
 }
 
 
@@ -132,6 +135,12 @@ class WebhookSettings(ChannelSettings):
     def bundles(self) -> bool:
         """Only a batch can tell of several."""
         return self.mode == "batch" or self.transport == "slack"
+
+    @model_validator(mode="after")
+    def _has_its_template(self) -> WebhookSettings:
+        if self.format is WebhookFormat.TEMPLATE and self.content_template is None:
+            raise ValueError("content_template: is required for format template")
+        return self
 
     @model_validator(mode="after")
     def _usable_secrets(self) -> WebhookSettings:

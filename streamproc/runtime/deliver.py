@@ -20,7 +20,7 @@ import structlog
 from streamproc import metrics
 from streamproc.alerting.outbox import Outbox, Terms
 from streamproc.alerting.outbox_entry import Effects, Entry
-from streamproc.alerting.recipients import Lookup
+from streamproc.alerting.lookup import Lookup
 from streamproc.channels.registry import Transports
 from streamproc.kafka.dead_letter import DeadLetter
 from streamproc.kafka.ledger import Ledger, LedgerSettings, Output

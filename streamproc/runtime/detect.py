@@ -103,7 +103,6 @@ class Detect:
         alerts = self._topics["alerts"]
         return Output(alerts.topic, partition_by(tenant, alerts.partitions), alert_id.encode(), value)
 
-
     def link(self, incident_id: str, alert_id: str, tenant: str, value: bytes | None) -> Output:
         """An alert's part in an incident, for its topic."""
         incidents = self._topics["incidents"]

@@ -1,4 +1,4 @@
-"""What the delivery process knows of the configuration: rules, and channels with their secrets in the clear."""
+"""What the delivery process knows of the configuration: rules, people, policies, and channels with their secrets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from streamproc.alerting.people import KINDS as PEOPLE_KINDS
+from streamproc.alerting.people import PeopleBook
 from streamproc.alerting.recipients import KINDS, ChannelBook, NotifyingRule
 from streamproc.config.keyring import Keyring
 from streamproc.config.record import ConfigRecord
@@ -14,6 +16,7 @@ from streamproc.config.sealing import open_sealed
 from streamproc.config.snapshot import Snapshot
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.model.document import DocumentError
+from streamproc.model.policy import Policy, parse_policy
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.model.silence import Silence, parse_silence
 
@@ -28,8 +31,17 @@ class ConfigLookup:
         self._keyring = keyring
         self._folded: Snapshot | None = None
         self._book = ChannelBook()
+        self._people_of: Snapshot | None = None
+        self._people = PeopleBook()
+        self._policies_of: Snapshot | None = None
+        self._policies: dict[tuple[str, str], Policy] = {}
         self._silences_of: Snapshot | None = None
         self._silences: dict[str, list[Silence]] = {}
+
+    @property
+    def revision(self) -> int:
+        """The config offset."""
+        return self._tailer.snapshot.offset
 
     @property
     def channels(self) -> ChannelBook:
@@ -44,6 +56,34 @@ class ConfigLookup:
                 if key not in before:
                     log.error("channel.unusable", tenant=key[0], channel=str(key[1]), error=str(problem))
         return self._book
+
+    @property
+    def people(self) -> PeopleBook:
+        """Every user and user group."""
+        snapshot = self._tailer.snapshot
+        if snapshot is not self._people_of:
+            before = set(self._people.problems)
+            records = [record for kind in PEOPLE_KINDS for record in snapshot.records(kind)]
+            self._people = self._people.fold(records)
+            self._people_of = snapshot
+            for key, problem in self._people.problems.items():
+                if key not in before:
+                    log.error("person.unusable", tenant=key[0], kind=key[1], id=key[2], error=str(problem))
+        return self._people
+
+    @property
+    def policies(self) -> Mapping[tuple[str, str], Policy]:
+        """Every policy that can be used, by tenant and id."""
+        snapshot = self._tailer.snapshot
+        if snapshot is not self._policies_of:
+            self._policies = {}
+            for record in snapshot.records("policy"):
+                try:
+                    self._policies[record.tenant, record.id] = parse_policy(record.document())
+                except DocumentError as error:
+                    log.warning("policy.unusable", tenant=record.tenant, id=record.id, error=str(error))
+            self._policies_of = snapshot
+        return self._policies
 
     def rule(self, owner: str, rule_id: str) -> NotifyingRule | None:
         """The rule as configured now, also when it is disabled; None when it is gone or cannot be read."""

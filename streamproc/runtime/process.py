@@ -12,9 +12,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
-import uvloop
 
 from streamproc.kafka.ledger import Fenced
+from streamproc.runtime import loop as event_loop
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
     When `main` answers `Fenced`, this process was thought dead and another one owns its partitions: it starts
     itself over in place, with the same arguments and process id, and joins as a new member.
     """
-    uvloop.install()
+    event_loop.install()
     # Batches make many short-lived objects and no cycles: the default thresholds spend a third of a decoder's time
     # looking for some (measured: 7.0 µs an event, 4.0 with these).
     gc.freeze()

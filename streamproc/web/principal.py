@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from streamproc.model.key import Scope
 from streamproc.model.rule import EVERY_TENANT
 
-
-class Scope(StrEnum):
-    """What a key may do; `admin` may do all of it, and manage keys."""
-
-    EVENTS_WRITE = "events:write"
-    ALERTS_READ = "alerts:read"
-    ALERTS_WRITE = "alerts:write"
-    RULES_READ = "rules:read"
-    RULES_WRITE = "rules:write"
-    CONFIG_READ = "config:read"
-    CONFIG_WRITE = "config:write"
-    SENTINEL_RESPOND = "sentinel:respond"
-    ADMIN = "admin"
+__all__ = ["ANONYMOUS", "Principal", "Scope"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +31,7 @@ class Principal:
     def sees(self, tenant: str) -> bool:
         """Whether that tenant's things are its own."""
         return self.operator or self.tenant == tenant
+
+
+ANONYMOUS = Principal("", "anonymous", "", frozenset())
+"""Whoever asks for what needs no key; no tenant is its own."""

@@ -77,7 +77,7 @@ class Route:
 
     `answers` is the model of a success (None: no content, 204); `content_type` other than JSON: then the handler
     answers a `web.StreamResponse` itself. `refuses`: statuses it may answer beside those that every route may
-    (400, 401, 403, 413, 415, 422, 429, 503 as they apply).
+    (400, 401, 403, 404, 408, 413, 415, 422, 429, 503 as they apply; 409 of every POST).
     """
 
     method: str
@@ -93,7 +93,15 @@ class Route:
     tag: str = ""
     description: str = ""
     body_type: str = "application/json"
+    body_schema: type[BaseModel] | None = None
+    """What the document says of the body, where `body` is dict or bytes."""
+    example: Any = None
+    """A body, for the document."""
+    also_takes: tuple[str, ...] = ()
+    """Further content types of the body, beside `body_type`."""
     content_type: str = "application/json"
+    also_answers: tuple[int, ...] = ()
+    """Further statuses of a success, with the same model."""
     max_bytes: int = 1 << 20
     """Largest body; beyond it the answer is 413."""
     hidden: bool = False

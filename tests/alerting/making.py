@@ -10,10 +10,12 @@ import orjson
 from streamproc.alerting.cooldown import on_delivery
 from streamproc.alerting.notify import Decision, notify
 from streamproc.alerting.notify_state import NotifyState
+from streamproc.alerting.people import PeopleBook
 from streamproc.alerting.recipients import ChannelBook
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.delivery import Delivery, DeliveryState, Reason
 from streamproc.model.notification import Notification, Purpose, delivery_id
+from streamproc.model.policy import Policy
 from streamproc.model.silence import Silence
 
 MINUTE = 60_000
@@ -35,6 +37,10 @@ class Rule:
     slack_channels: tuple[str, ...] = ()
     teams_channels: tuple[str, ...] = ()
     webhook_urls: tuple[object, ...] = ()
+    cooldown_factor: float = 1
+    cooldown_max_min: float = 1440
+    policy: str = "default"
+    email_recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,9 @@ class Config:
     rules: dict[tuple[str, str], Rule] = field(default_factory=dict)
     channels: ChannelBook = field(default_factory=ChannelBook)
     silent: list[Silence] = field(default_factory=list)
+    people: PeopleBook = field(default_factory=PeopleBook)
+    policies: dict[tuple[str, str], Policy] = field(default_factory=dict)
+    revision: int = 1
 
     def silences(self, tenant: str) -> list[Silence]:
         return self.silent

@@ -134,7 +134,10 @@ def test_what_was_sealed_with_a_lost_key_is_replaced() -> None:
 
 def test_prune_deletes_what_the_files_lack_of_their_tenants() -> None:
     other = RULE.replace("acme", "other")
-    key = "{kind: key, tenant_id: acme, id: k, hash: abc}"
+    key = (
+        "{kind: key, tenant_id: acme, id: k, name: K, scopes: [admin], created_at: '2026-01-01T00:00:00Z',"
+        " hashes: [{hash: abc, last4: wxyz}]}"
+    )
     snapshot = after(RULE, RULE.replace("id: r", "id: r2"), WEBHOOK, other, key)
     assert actions(planned(snapshot, RULE, prune=True)) == [
         ("unchanged", "acme/rule/r"),

@@ -96,6 +96,8 @@ class Partition:
         self.store = Store()
         self.sent: list[dict[str, Any]] = []
         self.tombstones: list[str] = []
+        self.links: dict[tuple[str, str], Any] = {}
+        """What stands on `incidents`, by incident and alert; None where there is a tombstone."""
         self._sources, self._settings = sources, settings
         self.restart()
 
@@ -140,6 +142,9 @@ class Partition:
         for record in changes.alerts:
             if record.value is None:
                 self.tombstones.append(record.alert_id)
+        for link in changes.links:
+            value = None if link.value is None else orjson.loads(link.value)
+            self.links[link.incident_id, link.alert_id] = value
         records = [orjson.loads(record.value) for record in changes.alerts if record.value is not None]
         self.sent += records
         return records

@@ -91,14 +91,28 @@ def test_no_hits_are_no_frames() -> None:
         fingerprint=st.binary(max_size=16),
         action=st.sampled_from(Action),
         by=texts,
-        at=times,
+        at=st.integers(0, 253_402_300_799_999),
         revision=st.none() | st.integers(0, 1 << 40),
         note=st.none() | texts,
         resolution=st.none() | texts,
+        incident_id=st.none() | texts,
+        assignee=st.none() | texts,
+        until=st.none() | st.integers(0, 253_402_300_799_999),
+        reason=st.none() | texts,
     )
 )
 def test_commands_come_back(command: Command) -> None:
     assert unpack(pack_command(command)) == command
+
+
+def test_commands_of_version_1_are_read() -> None:
+    stored = bytes.fromhex(
+        "630199a26332a5616c745f31c40201ffa77265736f6c7665a3616e6ecf0000019c476c360003a9697420776173207573ae66616c7365"
+        "5f706f736974697665"
+    )
+    assert unpack(stored) == Command(
+        "c2", "alt_1", b"\1\xff", Action.RESOLVE, "ann", 1_770_724_800_000, 3, "it was us", "false_positive"
+    )
 
 
 @given(st.dictionaries(texts, times))
@@ -156,8 +170,22 @@ def _changed(values: list[Any], place: int, value: object) -> list[Any]:
                 _changed(_COMMAND, 5, "now"),
                 _changed(_COMMAND, 0, None),
                 _changed(_COMMAND, 7, [1]),
+                _changed(_COMMAND, 5, -1),
+                _changed(_COMMAND, 5, 1 << 60),
             )
         ),
+        *(
+            b"c\x02" + ormsgpack.packb(body)
+            for body in (
+                _COMMAND,
+                [*_COMMAND, None, None, None],
+                [*_COMMAND, None, None, "soon", None],
+                [*_COMMAND, None, None, 1 << 60, None],
+                [*_COMMAND, 5, None, None, None],
+                [*_COMMAND, None, None, None, None, None],
+            )
+        ),
+        b"c\x03" + ormsgpack.packb(_COMMAND),
     ],
 )
 def test_what_is_no_signal_is_refused(value: bytes | None) -> None:

@@ -13,6 +13,7 @@ from streamproc.alerting.fingerprint import alert_id, fingerprint
 from streamproc.engine.frame import Tick
 from streamproc.model.command import Action, Command
 from streamproc.model.event import Event
+from tests.alerting.status_table import TABLE
 from tests.detect.plainly import Fixed, Hit, Rolling
 from tests.engine.making import BASE, MINUTE, SECOND, SOURCE, Partition, event, rule, threshold
 
@@ -55,6 +56,16 @@ class Alert:
     triggers: int = 0
     changes: int = 0
     status: str = "open"
+    held_by: str | None = None
+    until: int | None = None
+    incidents: set[str] = field(default_factory=set)
+    assignee: str | None = None
+    comments: int = 0
+
+    def move(self, status: str) -> None:
+        self.status = status
+        self.changes += 1
+        self.held_by = self.until = None
 
 
 class ByHand:
@@ -80,20 +91,58 @@ class ByHand:
                 self.alerts[current] = Alert(doc["id"], actor)
             self.alerts[current].triggers += 1
 
-    def command(self, alert: str, action: Action) -> None:
+    def tick(self, now: int) -> None:
+        """Stream time, in seconds."""
+        for alert in self.alerts.values():
+            if alert.until is not None and now >= alert.until:
+                alert.move("open")
+
+    def command(self, alert: str, action: Action, more: dict[str, Any], now: int) -> None:
         found = self.alerts[alert]
-        moves = {
-            (Action.ACKNOWLEDGE, "open"): "acknowledged",
-            (Action.RESOLVE, "open"): "resolved",
-            (Action.RESOLVE, "acknowledged"): "resolved",
-            (Action.REOPEN, "resolved"): "open",
-        }
-        if (action, found.status) in moves:
-            found.status = moves[action, found.status]
-            found.changes += 1
+        to = TABLE[found.status].get(action)
+        incident, reason = more.get("incident_id", ""), more.get("reason")
+        if (
+            to is None
+            or (action == "comment" and not more["note"])
+            or (action == "escalate" and found.status == "escalated" and incident in found.incidents)
+            or (action == "snooze" and more["until"] <= BASE + now * SECOND)
+            or (action == "suppress" and reason == "a whim")
+            or (action == "unsuppress" and reason is not None and not str(found.held_by).startswith(reason))
+        ):
+            return
+        if action == "comment":
+            found.comments += 1
+        elif action == "assign":
+            found.assignee = more["assignee"]
+        else:
+            found.move(to)
+        if action == "escalate":
+            found.incidents.add(incident)
+        elif action == "suppress":
+            found.held_by = reason
+        elif action == "snooze":
+            found.held_by, found.until = "snooze", (more["until"] - BASE) // SECOND
 
     def told(self) -> dict[str, Any]:
-        return {id: (a.rule, a.actor, a.triggers, a.triggers + a.changes, a.status) for id, a in self.alerts.items()}
+        return {
+            id: (a.rule, a.actor, a.triggers, a.triggers + a.changes, a.status, a.held_by, a.assignee, a.comments)
+            for id, a in self.alerts.items()
+        }
+
+    def links(self) -> dict[tuple[str, str], str]:
+        return {(incident, id): a.status for id, a in self.alerts.items() for incident in a.incidents}
+
+
+def wanted(action: Action, variant: int, now: int) -> dict[str, Any]:
+    """What a command says beside its action; some of it is refused."""
+    return {
+        Action.ESCALATE: {"incident_id": f"inc_{variant}"},
+        Action.ASSIGN: {"assignee": [None, "bob", "eve"][variant]},
+        Action.COMMENT: {"note": ["", "x", "y"][variant]},
+        Action.SNOOZE: {"until": BASE + (now + [0, 5, 60][variant]) * SECOND},
+        Action.SUPPRESS: {"reason": ["a whim", "silence:m", "inhibited"][variant]},
+        Action.UNSUPPRESS: {"reason": [None, "silence", "snooze"][variant]},
+    }.get(action, {})
 
 
 arrivals = st.tuples(
@@ -103,7 +152,7 @@ arrivals = st.tuples(
     st.sampled_from(["h1", "h2", "h3"]),
     st.sampled_from([False, False, False, True]),  # an earlier one once more, as another record
 )
-asks = st.tuples(st.integers(0, 7), st.sampled_from(list(Action)))  # of which alert, and what
+asks = st.tuples(st.integers(0, 7), st.sampled_from(Action), st.integers(0, 2))  # of which alert, what, and how
 ends = st.sampled_from(["goes on", "batch ends", "killed before the write", "restarted", "replayed"])
 steps = st.lists(st.tuples(st.one_of(arrivals, asks), ends, st.booleans()), max_size=30)
 
@@ -128,15 +177,18 @@ def test_alerts_are_those_counted_by_hand(plan: list[Any]) -> None:
             signals = partition.signals([one])
             by_hand.event(one, actor, host)
         else:
-            number, action = step
+            number, action, variant = step
             if not by_hand.current:
                 continue
             (rule_id, actor), alert = list(by_hand.current.items())[number % len(by_hand.current)]
             fp = fingerprint("acme", "acme", rule_id, (actor,))
-            signals = [Command(f"c{len(log)}", alert, fp, action, "ann", BASE + now * SECOND)]
-            by_hand.command(alert, action)
+            more = wanted(action, variant, now)
+            command = Command(f"c{len(log)}", alert, fp, action, "ann", BASE + now * SECOND, **more)
+            signals = [command, command]  # as a producer that tries again may send it
+            by_hand.command(alert, action, more, now)
         if ticked:
             signals.append(Tick({SOURCE: BASE + now * SECOND}))
+            by_hand.tick(now)
         log += signals
         for signal in signals:
             partition.engine.apply(signal)
@@ -155,11 +207,26 @@ def test_alerts_are_those_counted_by_hand(plan: list[Any]) -> None:
                 partition.engine.apply(signal)
             partition.write()
     partition.write()
-    partition.tick(now * SECOND + 2000)
+    partition.tick((now + 2) * SECOND)
+    by_hand.tick(now + 2)
     assert by_hand.told() == {
-        id: (a["rule"]["id"], a["group"]["actor.id"], a["trigger_count"], a["revision"], a["status"])
+        id: (
+            a["rule"]["id"],
+            a["group"]["actor.id"],
+            a["trigger_count"],
+            a["revision"],
+            a["status"],
+            a["suppressed_by"],
+            a["assignee"],
+            sum(note["action"] == "comment" for note in a["notes"]),
+        )
         for id, a in partition.last.items()
     }
+    assert by_hand.links() == {key: link["alert_status"] for key, link in partition.links.items()}
+    for alert in partition.last.values():
+        moves = [entry for entry in alert["history"] if entry["from"] != entry["to"]]
+        assert [entry["to"] for entry in moves[:-1]] == [entry["from"] for entry in moves[1:]], "a chain from open"
+        assert (moves[0]["from"], moves[-1]["to"]) == ("open", alert["status"]) if moves else alert["status"] == "open"
 
 
 @pytest.mark.parametrize("resolved_by", ["itself", "ann"])

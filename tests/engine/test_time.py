@@ -78,7 +78,15 @@ def test_a_quiet_alert_resolves_itself_as_of_the_instant() -> None:
     assert (alert["event_type"], alert["status"], alert["revision"]) == ("alert.resolved", "resolved", 3)
     assert (alert["resolution"], alert["resolved_at"]) == ("auto_resolved", iso(BASE + 70 * MINUTE))
     assert alert["history"] == [
-        {"at": iso(BASE + 70 * MINUTE), "by": "streamproc", "from": "open", "to": "resolved", "revision": 3}
+        {
+            "at": iso(BASE + 70 * MINUTE),
+            "by": "streamproc",
+            "from": "open",
+            "to": "resolved",
+            "revision": 3,
+            "action": "resolve",
+            "resolution": "auto_resolved",
+        }
     ]
     partition.play(event(2, 91 * MINUTE))
     assert [a["trigger_count"] for a in partition.last.values()] == [2, 1], "the next trigger opens another"

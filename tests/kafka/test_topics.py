@@ -41,6 +41,7 @@ def test_the_declaration_is_what_the_design_says(new_settings: NewSettings) -> N
         "outbox-changelog": "compact",
         "incidents": "compact",
         "config": "compact",
+        "config-history": "compact,delete",
         "dead-letters": "delete",
     }
     assert topics["events"].topic == "x.events"

@@ -59,5 +59,5 @@ def test_events() -> None:
 
 def test_every_topic_with_json_has_its_schema() -> None:
     named = {spec.schema for spec in load_topics(Settings(kafka="127.0.0.1:9092")).values()}
-    others = {"frame", "key-state", "notify-state", "outbox-entry", "incident-link", "raw bytes"}
+    others = {"frame", "key-state", "notify-state", "outbox-entry", "raw bytes"}
     assert named - others == SCHEMAS.keys()

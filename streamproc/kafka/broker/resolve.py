@@ -45,9 +45,7 @@ class ExternalBroker:
         """Leaves it to its owner."""
 
 
-def start_broker(
-    settings: Settings, progress: Progress = lambda _: None, security: Security | None = None
-) -> Broker:
+def start_broker(settings: Settings, progress: Progress = lambda _: None, security: Security | None = None) -> Broker:
     """A broker, started when need be; blocks until it takes requests.
 
     `progress` is told in a line each what takes time. `security` locks a broker of our own, which then runs under

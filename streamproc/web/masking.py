@@ -1,0 +1,82 @@
+"""Secrets that clients cannot read and yet send back: a field left out, or sent as `(sealed)`, keeps what it had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from streamproc.config.sealing import HIDDEN, SECRETS, has_sealed
+from streamproc.model.document import DocumentError, Problem, snake
+
+
+def with_secrets(kind: str, spec: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`spec` with the sealed secrets of `before` where it has none or their mask; null takes a secret away.
+
+    Raises DocumentError for a mask of what is not there, and for sealed values where none may be: opened, they would
+    be shown.
+    """
+    secret = SECRETS.get(kind, frozenset())
+    problems = [
+        Problem(name, "is a sealed value; send the text itself")
+        for name, value in spec.items()
+        if snake(name) not in secret and has_sealed(value)
+    ]
+    had = {snake(name): value for name, value in (before or {}).items() if snake(name) in secret}
+    result: dict[str, Any] = {}
+    for name, value in spec.items():
+        if snake(name) not in secret:
+            result[name] = value
+        elif value is not None:
+            result[name] = _unmasked(value, had.get(snake(name)), name, problems)
+    if problems:
+        raise DocumentError(tuple(problems))
+    same_type = before is None or before.get("type") == spec.get("type")
+    named = {snake(name) for name in spec}
+    if same_type:  # another type of channel has other secrets
+        result |= {name: value for name, value in had.items() if name not in named}
+    return result
+
+
+def _unmasked(value: Any, before: Any, path: str, problems: list[Problem]) -> Any:
+    if value == HIDDEN:
+        if before is None:
+            problems.append(Problem(path, f"{HIDDEN!r} stands for a secret, and there is none yet"))
+        return before
+    if isinstance(value, Mapping):
+        held = before if isinstance(before, Mapping) else {}
+        return {name: _unmasked(item, held.get(name), f"{path}.{name}", problems) for name, item in value.items()}
+    if isinstance(value, list):
+        kept = before if isinstance(before, list) else []
+        return [
+            _unmasked(item, kept[place] if place < len(kept) else None, f"{path}[{place}]", problems)
+            for place, item in enumerate(value)
+        ]
+    return value
+
+
+def merged(base: Any, patch: Any) -> Any:
+    """`base` with `patch` merged into it (RFC 7396), but that null stays at the top, where it may stand for a secret
+    to be taken away."""
+    if not isinstance(patch, Mapping) or not isinstance(base, Mapping) or has_box(base):
+        return patch
+    result = dict(base)
+    for name, value in patch.items():
+        result[name] = _merged(result.get(name), value)
+    return result
+
+
+def has_box(value: Mapping[str, Any]) -> bool:
+    """Whether it is itself a sealed value."""
+    return "$sealed" in value
+
+
+def _merged(base: Any, patch: Any) -> Any:
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(base) if isinstance(base, Mapping) and not has_box(base) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _merged(result.get(name), value)
+    return result

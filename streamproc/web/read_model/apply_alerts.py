@@ -1,0 +1,147 @@
+"""Alert records into rows: the newest revision of each, its words for the search, and what the statistics count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from streamproc.web.read_model.places import after, created_at, packed, place_of
+from streamproc.web.read_model.rows import AlertRow, RowError, alert_row, deflated, inflated
+
+if TYPE_CHECKING:
+    from streamproc.web.read_model.writer import Applied, Arrived, Writer
+
+HOUR_MS = 3_600_000
+
+_OLD = (
+    "SELECT place, revision, tenant, status, severity, category, rule, rule_type, assignee, incident, triggers, acted,"
+    " words FROM alerts WHERE id = ?"
+)
+_FACETS = slice(2, 10)
+
+
+class _Counts:
+    """Changes of the statistics' counts in one batch."""
+
+    def __init__(self) -> None:
+        self.hours: Counter[tuple[int, int, int, int, str]] = Counter()
+        self.statuses: Counter[tuple[int, int, int]] = Counter()
+
+    def add(self, place: int, facets: Sequence[int], triggers: int, acted: int, sign: int) -> None:
+        tenant, status, severity, _, rule = facets[:5]
+        hour = created_at(place) // HOUR_MS
+        for name, value in (("alerts", 1), ("triggers", triggers), ("acted", acted)):
+            self.hours[tenant, hour, rule, severity, name] += sign * value
+        self.statuses[tenant, status, severity] += sign
+
+    def write(self, writer: Writer) -> None:
+        rows: dict[tuple[int, int, int, int], dict[str, int]] = {}
+        for (*key, name), value in self.hours.items():
+            if value:
+                rows.setdefault((key[0], key[1], key[2], key[3]), {})[name] = value
+        writer.connection.executemany(
+            "INSERT INTO alert_hours VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " alerts = alerts + excluded.alerts, triggers = triggers + excluded.triggers,"
+            " acted = acted + excluded.acted",
+            [(*key, row.get("alerts", 0), row.get("triggers", 0), row.get("acted", 0)) for key, row in rows.items()],
+        )
+        writer.connection.executemany(
+            "INSERT INTO alert_statuses VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET alerts = alerts + excluded.alerts",
+            [(*key, value) for key, value in self.statuses.items() if value],
+        )
+
+
+def apply(writer: Writer, records: Sequence[Arrived], applied: Applied) -> None:
+    """Apply records of `alerts`, in order within a partition."""
+    counts = _Counts()
+    for id, (row, afresh) in _latest(writer, records, applied).items():
+        _put(writer, id, row, afresh, counts)
+    counts.write(writer)
+
+
+def _latest(writer: Writer, records: Sequence[Arrived], applied: Applied) -> dict[bytes, tuple[AlertRow | None, bool]]:
+    """By id, the row to be; None: deleted. True beside it: whatever stands there was deleted meanwhile."""
+    latest: dict[bytes, tuple[AlertRow | None, bool]] = {}
+    for record in records:
+        try:
+            if record.value is None:
+                latest[packed((record.key or b"").decode())] = (None, True)
+                continue
+            row = alert_row(record.value)
+        except (RowError, UnicodeDecodeError) as error:
+            writer.unreadable(record, error, applied)
+            continue
+        if row.command is not None:
+            applied.commands.append((row.command, (record.key or b"").decode("utf-8", "replace")))
+        before, afresh = latest.get(row.id, (None, False))
+        if before is None or row.revision >= before.revision:
+            # of the same revision the later: a command that was refused changes nothing but the answer
+            latest[row.id] = (row, afresh)
+    return latest
+
+
+def _put(writer: Writer, id: bytes, row: AlertRow | None, afresh: bool, counts: _Counts) -> None:
+    execute = writer.connection.execute
+    old = execute(_OLD, (id,)).fetchone()
+    if old is not None and (row is None or afresh):
+        _delete(writer, old, counts)
+        old = None
+    if row is None or (old is not None and row.revision < old[1]):
+        return
+    number = writer.names.number
+    facets = tuple(
+        map(
+            number,
+            (row.tenant, row.status, row.severity, row.category, row.rule, row.rule_type, row.assignee, row.incident),
+        )
+    )
+    place = old[0] if old is not None else _free(writer, place_of(row.created, id))
+    writer.changed += 1
+    digest = blake2b(row.words.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    if old is None:
+        execute("INSERT INTO alert_words (rowid, words) VALUES (?, ?)", (place, _searched(row.words, facets)))
+    elif digest != old[12] or facets[:6] != old[2:8]:
+        _forget_words(writer, old)
+        execute("INSERT INTO alert_words (rowid, words) VALUES (?, ?)", (place, _searched(row.words, facets)))
+    if old is not None:
+        counts.add(place, old[_FACETS], old[10], old[11], -1)
+    execute(
+        "INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (place, id, row.revision, writer.changed, *facets, row.same_group, row.actor, row.triggers, row.acted, digest),
+    )
+    execute("INSERT OR REPLACE INTO alert_bodies VALUES (?, ?)", (place, deflated(row.document)))
+    counts.add(place, facets, row.triggers, row.acted, 1)
+
+
+def _free(writer: Writer, place: int) -> int:
+    while writer.connection.execute("SELECT 1 FROM alerts WHERE place = ?", (place,)).fetchone() is not None:
+        place = after(place)
+    return place
+
+
+def _delete(writer: Writer, old: Sequence[int], counts: _Counts) -> None:
+    _forget_words(writer, old)
+    counts.add(old[0], old[_FACETS], old[10], old[11], -1)
+    writer.connection.execute("DELETE FROM alerts WHERE place = ?", (old[0],))
+    writer.connection.execute("DELETE FROM alert_bodies WHERE place = ?", (old[0],))
+
+
+def _forget_words(writer: Writer, old: Sequence[int]) -> None:
+    """A search index that keeps no text of its own must be told what to forget."""
+    body = writer.connection.execute("SELECT body FROM alert_bodies WHERE place = ?", (old[0],)).fetchone()[0]
+    words = _searched(alert_row(inflated(body)).words, old[_FACETS])
+    writer.connection.execute(
+        "INSERT INTO alert_words (alert_words, rowid, words) VALUES ('delete', ?, ?)", (old[0], words)
+    )
+
+
+FACET_WORDS = {"tenant": "@t", "status": "@s", "severity": "@v", "category": "@c", "rule": "@r", "rule_type": "@y"}
+"""How a search names a filter; a text's own words never begin with an at sign."""
+
+
+def _searched(words: str, facets: Sequence[int]) -> str:
+    marks = " ".join(f"{mark}{number}" for mark, number in zip(FACET_WORDS.values(), facets[:6], strict=True))
+    return f"{marks} {words}"

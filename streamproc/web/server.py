@@ -1,0 +1,124 @@
+"""The API process: what it has at hand is opened, served from, and closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from streamproc.config.keyring import load_keyring
+from streamproc.kafka.client import client_options
+from streamproc.kafka.config_writer import ConfigWriter
+from streamproc.kafka.producer import AwaitedProducer
+from streamproc.kafka.tailer import ConfigTailer
+from streamproc.kafka.topics import Topics, check_topics, load_topics
+from streamproc.settings import Settings
+from streamproc.web.app import build_app
+from streamproc.web.audit_log import AuditLog
+from streamproc.web.idempotency import Answers
+from streamproc.web.keys import KeyBook, first_key, show_once
+from streamproc.web.limits import RateLimits
+from streamproc.web.read_model.store import Store
+from streamproc.web.routes.registry import all_routes
+from streamproc.web.sessions import Sessions
+from streamproc.web.site import Site
+
+log = structlog.get_logger(__name__)
+
+ACKNOWLEDGED_S = 15.0
+"""A write that Kafka has not acknowledged by then is answered with 503."""
+SHUTDOWN_S = 5.0
+
+
+async def run_api(settings: Settings, stop: asyncio.Event) -> BaseException | None:
+    """Serve until `stop` is set. Raises TopicMismatchError, BrokerUnavailableError; OSError for a taken address."""
+    async with serving(settings) as served:
+        log.info("api.ready", address=served.url)
+        await stop.wait()
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that listens."""
+
+    site: Site
+    url: str
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Served]:
+    """The whole server, listening on `settings.http`."""
+    async with AsyncExitStack() as stack:
+        site = await _open(settings, stack)
+        stack.push_async_callback(site.close)
+        stack.push_async_callback(site.close)
+        await _first_key(site)
+        runner = web.AppRunner(
+            build_app(site, all_routes()), access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=False
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        listener = web.TCPSite(runner, settings.http.host, settings.http.port)
+        await listener.start()
+        host, port = runner.addresses[0][:2]
+        yield Served(site, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+
+async def _open(settings: Settings, stack: AsyncExitStack) -> Site:
+    topics = load_topics(settings)
+    await check_topics(settings, topics)
+    keyring = load_keyring(settings)
+    directory = settings.data_dir / "api"
+    dead = topics["dead-letters"]
+    producer = AwaitedProducer(client_options(settings), ACKNOWLEDGED_S, dead.topic, dead.partitions)
+    await producer.start()
+    stack.push_async_callback(producer.stop)
+    writer = await stack.enter_async_context(ConfigWriter(settings))
+    tailer = ConfigTailer(settings)
+    await tailer.start()
+    stack.push_async_callback(tailer.stop)
+    keys = KeyBook(tailer, keyring)
+    audit = AuditLog(settings, topics, directory)
+    stack.push_async_callback(audit.stop)
+    await audit.start()
+    answers = Answers(directory, keyring)
+    stack.callback(answers.close)
+    return Site(
+        settings=settings,
+        topics=topics,
+        tailer=tailer,
+        keyring=keyring,
+        producer=producer,
+        writer=writer,
+        store=await _open_store(settings, topics, stack),
+        keys=keys,
+        sessions=Sessions(keyring, keys, settings.session_hours),
+        answers=answers,
+        rates=RateLimits(settings.rate_limit, settings.rate_burst),
+        audit=audit,
+    )
+
+
+async def _first_key(site: Site) -> None:
+    """Operators' first key, when nobody has made one: without it nobody could ask anything."""
+    made = first_key(site.settings, site.tailer.snapshot, site.keyring)
+    if made is None:
+        return
+    record, token = made
+    offset = await site.writer.put([record])
+    if offset is not None:
+        async with asyncio.timeout(ACKNOWLEDGED_S):
+            await site.tailer.wait_for(offset)
+    await asyncio.to_thread(show_once, site.settings, token)
+
+
+async def _open_store(settings: Settings, topics: Topics, stack: AsyncExitStack) -> Store:
+    store = Store(settings, topics)
+    stack.push_async_callback(store.stop)
+    await store.start()
+    return store
