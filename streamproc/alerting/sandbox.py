@@ -95,7 +95,7 @@ class _Context(RenderContext):
         return found
 
     def assign(self, key: str, val: Any) -> None:
-        self.budget.spend(NODE + len(self.locals))
+        self.budget.spend(NODE + 4 * len(self.locals))
         super().assign(key, _small(val))
 
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
@@ -244,7 +244,7 @@ class _Limited(Environment):
 
 
 _ENVIRONMENT = _Limited()
-for _tag in ("include", "render", "extends", "block", "tablerow", "cycle"):
+for _tag in ("include", "render", "extends", "block", "tablerow", "cycle", "doc"):
     _ENVIRONMENT.tags.pop(_tag, None)
 for _filter in ("safe", "strip_html", "escape_once", "escapejs", "newline_to_br", "base64_decode", "script_tag"):
     # their results would count as text of the author's, or they are slow by nature
@@ -255,6 +255,8 @@ _ENVIRONMENT.add_filter("json", _json)
 _ENVIRONMENT.add_filter("date", _date)
 
 
+MAX_BLANKS = 100
+_BLANKS = re.compile(r"\s{%d}" % (MAX_BLANKS + 1))
 _OPENING = re.compile(r"\{\{|\{%")
 
 
@@ -271,7 +273,7 @@ def parse(source: str) -> BoundTemplate:
 
 
 def _closed(source: str) -> None:
-    """Refuse what is opened and not closed, over which the parser would take time that grows with its square.
+    """Refuse what is opened and not closed, and long blanks: the parser takes a time that grows with their square.
 
     Raises SandboxError.
     """
@@ -281,6 +283,8 @@ def _closed(source: str) -> None:
         place = source.find(closing, found.end())
         if place < 0:
             raise SandboxError(f"is not a Liquid template: {found[0]} without {closing}")
+        if _BLANKS.search(source, found.end(), place) is not None:
+            raise SandboxError(f"has more than {MAX_BLANKS} blanks in a row between {found[0]} and {closing}")
         if found[0] == "{%" and source[found.end() : place].strip(" \t\r\n-") == "raw":
             if found.end() > last_raw:
                 raise SandboxError("is not a Liquid template: {% raw %} without {% endraw %}")

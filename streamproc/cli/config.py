@@ -12,6 +12,7 @@ import yaml
 from streamproc.cli.applying import apply_documents, plan_documents, print_changes
 from streamproc.cli.failures import FINDINGS, InputError
 from streamproc.cli.output import print_json, print_rows
+from streamproc.cli.policies import try_policy
 from streamproc.cli.session import ask, read_snapshot
 from streamproc.cli.users import import_users
 from streamproc.config.changes import UNPRUNED, Action
@@ -24,6 +25,7 @@ from streamproc.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
 app.command(name="import-users")(import_users)
+app.command(name="dry-run")(try_policy)
 
 Files = typer.Argument(..., help="YAML or JSON files, directories of them, or - for standard input.")
 Tenant = typer.Option(None, "--tenant", "-t", help="Only this tenant.")

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from streamproc.alerting.fingerprint import fingerprint
 from streamproc.engine.frame import RuleRef
+from streamproc.engine.veil import Veil
 from streamproc.model.event import Event
 from streamproc.model.hit import MAX_AHEAD_MS, Hit
 from streamproc.rules import CompiledRule, RuleIndex
+from streamproc.sources.redact import Redactor
 
 MAX_REMEMBERED = 100_000
 
@@ -17,13 +19,26 @@ MAX_REMEMBERED = 100_000
 class Matcher:
     """Matches events against one rule index. `no_group` counts hits dropped because a group value was absent.
 
-    A hit names its rule by a number; `ref` says which it is, until the next `use`.
+    A hit names its rule by a number; `ref` says which it is, until the next `use`. Rules see the whole event; with a
+    `redactor` hits have nothing of the fields that it takes out.
     """
 
-    __slots__ = ("_fingerprints", "_numbers", "_refs", "_remembered", "_tallies", "no_group", "rules")
+    __slots__ = (
+        "_fingerprints",
+        "_numbers",
+        "_redactor",
+        "_refs",
+        "_remembered",
+        "_tallies",
+        "_veils",
+        "no_group",
+        "rules",
+    )
 
-    def __init__(self, rules: RuleIndex) -> None:
+    def __init__(self, rules: RuleIndex, redactor: Redactor | None = None) -> None:
         self.rules = rules
+        self._redactor = redactor
+        self._veils: list[Veil | None] = []  # by number
         self.no_group = 0
         self._fingerprints: list[dict[tuple[object, ...], bytes]] = []  # by number
         self._remembered = 0
@@ -38,6 +53,7 @@ class Matcher:
             self._fingerprints.clear()
             self._numbers.clear()
             self._refs.clear()
+            self._veils.clear()
             self._remembered = 0
 
     def ref(self, number: int) -> RuleRef:
@@ -50,6 +66,7 @@ class Matcher:
         `place` is as `model.hit` says. What only counts is kept for `tallies`.
         """
         doc, tenant = event.doc, event.tenant
+        raw: bytes | None = None
         for rule in self.rules.candidates(tenant, doc):
             if not rule.matches(doc, event.time):
                 continue
@@ -69,6 +86,11 @@ class Matcher:
             latest = event.arrival + MAX_AHEAD_MS
             t = event.time if event.time <= latest else latest
             known = self._fingerprints[number]
+            if raw is None:
+                raw = event.raw if self._redactor is None else self._redactor.document(event.raw, doc)
+            veil = self._veils[number]
+            if veil is not None:
+                groups, value = [veil.group(group) for group in groups], veil.observed(value)
             for group in groups:
                 # Text is its own key; of other values the type is part of it, as True, 1 and 1.0 are equal keys.
                 plain = len(group) == 1 and type(group[0]) is str
@@ -80,9 +102,9 @@ class Matcher:
                     before = self._tallies.get((number, fp))
                     counted: list[int] = [] if before is None else before[7]
                     counted += (place, t)
-                    self._tallies[number, fp] = (number, fp, group, t, event.arrival, place, "", counted, event.raw)
+                    self._tallies[number, fp] = (number, fp, group, t, event.arrival, place, "", counted, raw)
                 else:
-                    into.append((number, fp, group, t, event.arrival, place, event.id, value, event.raw))
+                    into.append((number, fp, group, t, event.arrival, place, event.id, value, raw))
 
     def tallies(self, into: list[Hit]) -> None:
         """Append what was counted since the last call: a tally for each key. Call it before `use`, and once a batch.
@@ -97,6 +119,8 @@ class Matcher:
         number = self._numbers[(id(rule), tenant)] = len(self._refs)
         # The rule is kept beside its reference so that its id() stays its own.
         self._fingerprints.append({})
+        veil = None if self._redactor is None else Veil(rule, self._redactor)
+        self._veils.append(veil if veil is not None and veil.needed else None)
         self._refs.append((RuleRef(rule.owner, rule.id, rule.revision, rule.counting_hash, tenant), rule))
         return number
 

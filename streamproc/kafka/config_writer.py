@@ -84,7 +84,8 @@ class ConfigWriter:
                     for record in made
                     if record.kind in KEPT
                 ]
-                sent, _ = await asyncio.gather(asyncio.gather(*futures), asyncio.gather(*kept))
+                await asyncio.gather(*kept)
+                sent = await asyncio.gather(*futures)
         except (OSError, TimeoutError):
             raise unreachable(self._settings) from None
         except KafkaError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamproc.config.record import ConfigRecord
 from streamproc.config.snapshot import RULE
 from streamproc.kafka.client import BrokerUnavailableError
+from streamproc.settings import Settings
 from streamproc.web.configuring import put
 from streamproc.web.problem import ApiError
 from streamproc.web.route import Call
@@ -17,6 +19,16 @@ from streamproc.web.versions import Versions
 TRIES = 5
 MAX_SAID = 20
 """Versions that a refusal lists."""
+
+
+class Turns:
+    """Changes of rules take turns, so that each is made of what the one before left."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.lock = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 async def change_rule(
@@ -31,25 +43,35 @@ async def change_rule(
     `If-Match`, is not the present one; and as `put` does.
     """
     for _ in range(TRIES):
-        record = find()
+        async with call.site.part(Turns).lock:
+            record = find()
+            if _refusal(call, record, revision) is None:
+                try:
+                    spec = {**make(record), "revision": record.revision}
+                    return await put(call, RULE, record.tenant, record.id, spec, must_exist=True)
+                except ApiError as error:  # somebody else, in another process, came between
+                    if error.status not in (409, 412) or find().revision == record.revision:
+                        raise
         await check_revision(call, record, revision)
-        try:
-            spec = {**make(record), "revision": record.revision}
-            return await put(call, RULE, record.tenant, record.id, spec, must_exist=True)
-        except ApiError as error:
-            if error.status not in (409, 412) or find().revision == record.revision:
-                raise
     raise ApiError(409, "the rule is being changed by others all the time; try again", headers={"Retry-After": "1"})
 
 
 async def check_revision(call: Call[Any, Any], record: ConfigRecord, revision: int | None) -> None:
     """Raise ApiError 412 for an `If-Match` of another revision, 409 for another `revision`; both say what happened."""
+    refusal = _refusal(call, record, revision)
+    if refusal is not None:
+        status, expected = refusal
+        raise await _overtaken(call, status, record, expected)
+
+
+def _refusal(call: Call[Any, Any], record: ConfigRecord, revision: int | None) -> tuple[int, int | None] | None:
+    """(status, the revision that was expected) where that is another one; None where the change may be made."""
     expected = _if_match(call)
     if expected is not None and str(record.revision) not in expected:
-        numbers = [int(one) for one in expected if one.isdigit() and one.isascii()]
-        raise await _overtaken(call, 412, record, max(numbers, default=None))
+        return 412, max((int(one) for one in expected if one.isdigit() and one.isascii()), default=None)
     if revision is not None and revision != record.revision:
-        raise await _overtaken(call, 409, record, revision)
+        return 409, revision
+    return None
 
 
 def _if_match(call: Call[Any, Any]) -> list[str] | None:
@@ -81,7 +103,7 @@ async def _since(call: Call[Any, Any], record: ConfigRecord, revision: int | Non
     except BrokerUnavailableError:
         versions = [record]
     known = {version.revision: version for version in versions}
-    found = []
+    found: list[dict[str, Any]] = []
     for version in versions:
         if found and (revision is None or version.revision <= revision):
             break

@@ -228,7 +228,7 @@ def test_no_record_outgrows_its_topic_by_what_people_write(character: str) -> No
     episode.head = {"severity": "high"}
     text = character * 5000
     for n in range(MAX_NOTES):
-        more = {"note": text, "assignee": text}
+        more: dict[str, Any] = {"note": text, "assignee": text}
         lifecycle.command(episode, Command(f"c{n}", episode.id, FP, Action.ASSIGN, text, 3000, **more))
     assert len(episode.history) == len(episode.notes) == MAX_NOTES
     assert len(episode.record(FP)) < 900 * 1024

@@ -135,14 +135,15 @@ class ByHand:
 
 def wanted(action: Action, variant: int, now: int) -> dict[str, Any]:
     """What a command says beside its action; some of it is refused."""
-    return {
+    ways: dict[Action, dict[str, Any]] = {
         Action.ESCALATE: {"incident_id": f"inc_{variant}"},
         Action.ASSIGN: {"assignee": [None, "bob", "eve"][variant]},
         Action.COMMENT: {"note": ["", "x", "y"][variant]},
         Action.SNOOZE: {"until": BASE + (now + [0, 5, 60][variant]) * SECOND},
         Action.SUPPRESS: {"reason": ["a whim", "silence:m", "inhibited"][variant]},
         Action.UNSUPPRESS: {"reason": [None, "silence", "snooze"][variant]},
-    }.get(action, {})
+    }
+    return ways.get(action, {})
 
 
 arrivals = st.tuples(

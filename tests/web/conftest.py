@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -92,6 +93,9 @@ async def running_api(settings: Settings) -> AsyncIterator[Api]:
         api = Api(served.site, served.url, session)
         api.operator = (settings.data_dir / ADMIN_FILE).read_text().strip()
         api.token = await api.key("acme")
+        async with asyncio.timeout(30):
+            while not api.site.store.ready:
+                await asyncio.sleep(0.02)
         yield api
 
 

@@ -59,7 +59,7 @@ class Backtest(BaseModel):
     result: Simulation | None
 
 
-async def start_backtest(call: Call[None, BacktestOrder]) -> Reply:
+async def start_backtest(call: Call[Any, BacktestOrder]) -> Reply:
     may_read_events(call)
     body, snapshot = call.body, call.site.tailer.snapshot
     revisions: tuple[int, ...] = ()
@@ -93,15 +93,15 @@ async def list_backtests(call: Call[TenantQuery, None]) -> Page[Backtest]:
     return Page(items=[_answer(job).model_copy(update={"result": None}) for job in jobs], next_cursor=None)
 
 
-async def get_backtest(call: Call[None, None]) -> Backtest:
+async def get_backtest(call: Call[Any, None]) -> Backtest:
     return _answer(_job(call))
 
 
-async def cancel_backtest(call: Call[None, None]) -> None:
+async def cancel_backtest(call: Call[Any, None]) -> None:
     await call.site.part(BacktestJobs).cancel(_job(call))
 
 
-def _job(call: Call[None, None]) -> BacktestJob:
+def _job(call: Call[Any, None]) -> BacktestJob:
     """Raises ApiError 404."""
     job = call.site.part(BacktestJobs).get(call.path["id"])
     if job is None or not call.principal.sees(job.replay.tenant):

@@ -83,7 +83,7 @@ async def get_template(call: Call[TenantQuery, None]) -> Template:
     return Template.model_validate({**summary, "rule": one.content, "yaml": one.text})
 
 
-async def enable_template(call: Call[None, EnableOrder]) -> Reply:
+async def enable_template(call: Call[Any, EnableOrder]) -> Reply:
     one = _template(call.path["id"])
     tenant = call.tenant(call.body.tenant_id)
     for name in call.body.overrides:

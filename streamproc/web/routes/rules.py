@@ -82,14 +82,11 @@ class VersionAnswer(BaseModel):
     rule: dict[str, Any]
 
 
-DiffQuery = create_model(
-    "DiffQuery",
-    __base__=TenantQuery,
-    **{  # `from` cannot be written as a field
-        "from": (int | None, Field(default=None, ge=1, description="Default: the one before `to`.")),
-        "to": (int | None, Field(default=None, ge=1, description="Default: the present one.")),
-    },
-)
+_BETWEEN: dict[str, Any] = {  # `from` cannot be written as a field
+    "from": (int | None, Field(default=None, ge=1, description="Default: the one before `to`.")),
+    "to": (int | None, Field(default=None, ge=1, description="Default: the present one.")),
+}
+DiffQuery = create_model("DiffQuery", __base__=TenantQuery, **_BETWEEN)
 """Which revisions to compare."""
 
 

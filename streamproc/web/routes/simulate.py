@@ -114,13 +114,13 @@ async def simulate_rule(call: Call[TenantQuery, Events]) -> Simulation:
     snapshot = call.site.tailer.snapshot
     record = find_rule(snapshot, call.principal, call.path["id"], call.query.tenant_id)
     tenant = tenant_of(call.principal, record, call.query.tenant_id)
-    return await _simulated(call, tenant, [playable(record.document(), record)], [record.revision])
+    return await _simulated(call, call.body, tenant, [playable(record.document(), record)], [record.revision])
 
 
-async def simulate(call: Call[None, AdHoc]) -> Simulation:
+async def simulate(call: Call[Any, AdHoc]) -> Simulation:
     tenant = events_tenant(call, call.body.tenant_id)
     rules = ad_hoc_rules(call, tenant, call.body.rule, call.body.rules)
-    return await _simulated(call, tenant, rules, [])
+    return await _simulated(call, call.body, tenant, rules, [])
 
 
 def events_tenant(call: Call[Any, Any], named: str | None) -> str:
@@ -174,9 +174,8 @@ def may_read_events(call: Call[Any, Any]) -> None:
 
 
 async def _simulated(
-    call: Call[Any, Events], tenant: str, rules: list[dict[str, Any]], revisions: list[int]
+    call: Call[Any, Any], body: Events, tenant: str, rules: list[dict[str, Any]], revisions: list[int]
 ) -> Simulation:
-    body = call.body
     if (body.events is None) == (body.recent is None):
         raise ApiError(422, "events: give either events or recent", errors=[("events", "give either events or recent")])
     if body.format not in FORMATS:
