@@ -75,6 +75,10 @@ def _origins(value: object) -> object:
     return value
 
 
+def _texts(value: object) -> object:
+    return tuple(part for part in re.split(r"[,\s]+", value) if part) if isinstance(value, str) else value
+
+
 def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
@@ -154,6 +158,11 @@ class Settings(BaseSettings):
     """An MMDB file that gives an address its country and coordinates; read again when it changes."""
     allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     """Networks that deliveries may reach though they are private, separated by commas."""
+    redact: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_texts)] = ()
+    """Fields taken out of events before anything of them is stored or sent, such as `actor.email` or
+    `raw.**.password`, separated by commas."""
+    redact_dead_letters: bool = False
+    """Dead letters of source topics without their value: what could not be read cannot be redacted."""
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     secret_key: OptionalSecret = None

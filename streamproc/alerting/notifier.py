@@ -117,6 +117,7 @@ class Notifier:
                     by=BY,
                     at=now,
                     revision=alert["revision"],
+                    reason=alert.get("suppressed_by"),  # a person's snooze that came meanwhile stays
                 )
             )
 

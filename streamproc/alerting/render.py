@@ -1,22 +1,28 @@
-"""An alert as a message for people: plain text, and Slack's blocks.
+"""A message for people, before it takes a channel's form: its headline, facts, rows and notes, and all as plain text.
 
-The Slack layout is the one of the Trailbase document (text, a section with alert, severity and time, a Details list);
-limits are those of Slack's block kit, kept with room to spare. What comes from events is escaped, cut, and kept on
-one line, so that it can neither mention a channel nor break the layout.
+One alert has a list of details; a bundle of alerts has a row for each, and counts. What comes from events is cut and
+kept on one line; the renderers of the channels escape it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from streamproc.model.notification import Purpose
+from streamproc.alerting.message import Message
+from streamproc.alerting.words import say
+from streamproc.model.alert_filter import RANKS
+from streamproc.model.channel_settings import Language
+from streamproc.model.notification import OPENING, Purpose
 
 MAX_TITLE = 200
 MAX_VALUE = 300
 MAX_DETAILS = 20
-MAX_SECTION = 2_900
+MAX_ROWS = 500
+"""Alerts that one message lists; what its size allows is often less."""
+MAX_LINK = 2_000
 
 _HEADS: dict[Purpose, tuple[str, str]] = {
     Purpose.TRIGGERED: ("🚨", "Alert Triggered"),
@@ -26,69 +32,161 @@ _HEADS: dict[Purpose, tuple[str, str]] = {
     Purpose.ESCALATED: ("📣", "Alert Escalated"),
     Purpose.RESOLVED: ("✅", "Alert Resolved"),
 }
+_STATES: dict[Purpose, str] = {Purpose.UPDATED: "triggered"}
+"""What a purpose is counted as, where that is not its own name."""
 
 
-def headline(alert: Mapping[str, Any], purpose: Purpose) -> str:
-    """`🚨 Alert Triggered: Excessive Failed Logins`, as text that is not escaped."""
-    mark, head = _HEADS[purpose]
-    return f"{mark} {head}: {_line(_title(alert), MAX_TITLE)}"
+class Row(NamedTuple):
+    """A line of a message's list: a name, what is said of it, and a web address or nothing."""
+
+    name: str
+    value: str
+    link: str = ""
 
 
-def plain(alert: Mapping[str, Any], purpose: Purpose, silent_count: int) -> str:
+def headline(message: Message) -> str:
+    """`🚨 Alert Triggered: Excessive Failed Logins`, or `🚨 3 Alerts: 2 triggered, 1 resolved`; not escaped."""
+    if message.members:
+        purposes = [member.purpose for member in message.members]
+        worst = next((one for one in purposes if one in OPENING), purposes[-1])
+        mark = "📣" if message.purpose is Purpose.ESCALATED else _HEADS[worst][0]
+        return f"{mark} {say(message.language, '{count} Alerts: {what}', count=len(purposes), what=states(message))}"
+    mark, head = _HEADS[message.purpose]
+    return f"{mark} {say(message.language, head)}: {title(message)}"
+
+
+def plain(message: Message) -> str:
     """The whole message as plain text."""
-    lines = [headline(alert, purpose)]
-    lines += [f"{name}: {value}" for name, value in facts(alert)]
-    lines += ["", "Details:", *(f"• {name}: {value}" for name, value in details(alert))]
-    if note := silent_note(silent_count):
+    lines = [headline(message)]
+    lines += [f"{name}: {value}" for name, value in facts(message)]
+    lines += ["", f"{list_name(message)}:", *(f"• {row.name}: {row.value}" for row in rows(message))]
+    for note in notes(message):
         lines += ["", note]
+    for name, address in links(message):
+        lines += ["", f"{name}: {address}"]
     return "\n".join(lines)
 
 
-def slack(alert: Mapping[str, Any], purpose: Purpose, silent_count: int) -> dict[str, Any]:
-    """`{text, blocks}` for an incoming webhook or `chat.postMessage`; under 9,500 characters in all."""
-    head = "\n".join(f"*{name}:* {escaped(value)}" for name, value in facts(alert))
-    listed = "*Details:*"
-    for name, value in details(alert):
-        line = f"\n• {escaped(name)}: {escaped(value)}"
-        if len(listed) + len(line) > MAX_SECTION:
-            break
-        listed += line
-    blocks = [_section(head)]
-    if listed != "*Details:*":
-        blocks.append(_section(listed))
-    if runbook := _web_address(alert.get("runbook")):
-        blocks.append(_section(f"<{escaped(runbook, MAX_SECTION)}|Runbook>"))
-    if note := silent_note(silent_count):
-        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": note}]})
-    return {"text": escaped(headline(alert, purpose)), "blocks": blocks}
+def title(message: Message) -> str:
+    """The alert's title on one line; of a bundle how many there are."""
+    if message.members:
+        return say(message.language, "{count} alerts", count=len(message.members))
+    alert = message.alert
+    return _line(str(alert.get("title") or _map(alert.get("rule")).get("name") or "Alert"), MAX_TITLE)
 
 
-def silent_note(silent_count: int) -> str:
+def severity(message: Message) -> str:
+    """The severity in words; of a bundle the highest."""
+    named = [str(one.alert.get("severity") or "unknown") for one in message.each]
+    return say(message.language, _line(max(named, key=lambda name: RANKS.get(name, -1)))).capitalize()
+
+
+def states(message: Message) -> str:
+    """`2 triggered, 1 resolved`."""
+    counted = Counter(_STATES.get(one.purpose, one.purpose.value) for one in message.each)
+    return ", ".join(_counted(message.language, count, say(message.language, name)) for name, count in counted.items())
+
+
+def silent_note(silent_count: int, language: Language = "en") -> str:
     """What is said of triggers that nobody was told of; empty if there were none."""
     if silent_count <= 0:
         return ""
-    noun = "trigger was" if silent_count == 1 else "triggers were"
-    return f"{silent_count} more {noun} silent since the last notification."
+    if silent_count == 1:
+        return say(language, "1 more trigger was silent since the last notification.")
+    return say(language, "{count} more triggers were silent since the last notification.", count=silent_count)
 
 
-def facts(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What stands at the top: (name, value)."""
-    yield "Alert", _line(_title(alert), MAX_TITLE)
-    yield "Severity", _line(alert.get("severity") or "unknown").capitalize()
-    yield "Triggered", _moment(alert.get("triggered_at"))
+def notes(message: Message) -> list[str]:
+    """What is to be known of the message itself: silent triggers, the escalation, the channel it stands in for."""
+    found = [silent_note(sum(one.silent_count for one in message.each), message.language)]
+    if message.step > 0:
+        found.append(_escalation(message))
+    if message.fallback_for:
+        text = "{channel} could not be reached; this channel stands in for it."
+        found.append(say(message.language, text, channel=_line(message.fallback_for, 128)))
+    return [note for note in found if note]
+
+
+def _escalation(message: Message) -> str:
+    waited = message.at - _milliseconds(message.alert.get("created_at") or message.alert.get("triggered_at"))
+    if message.at and not message.members and 60_000 <= waited < 90 * 86_400_000:
+        span = span_text(message.language, waited // 60_000 * 60)
+        text = say(
+            message.language, "Escalation step {step}: nobody acknowledged for {span}.", step=message.step, span=span
+        )
+    else:
+        text = say(message.language, "Escalation step {step}: nobody acknowledged.", step=message.step)
+    if message.repeat:
+        text += " " + say(message.language, "Repetition {repeat}.", repeat=message.repeat)
+    return text
+
+
+def links(message: Message) -> list[tuple[str, str]]:
+    """(name, address): the link that shows the alert, and its rule's runbook. A bundle's rows have their own."""
+    if message.members:
+        return []
+    named = (("View alert", message.link), ("Runbook", web_address(message.alert.get("runbook"))))
+    return [(say(message.language, name), address) for name, address in named if address]
+
+
+def facts(message: Message) -> Iterator[tuple[str, str]]:
+    """What stands at the top: (name, value). The first is the alert's title, or how many alerts there are."""
+    language, alert = message.language, message.alert
+    if message.members:
+        yield say(language, "Alerts"), str(len(message.members))
+        yield say(language, "Severity"), _severities(message)
+        yield say(language, "Status"), states(message)
+        yield say(language, "Period"), _period(message)
+        return
+    yield say(language, "Alert"), title(message)
+    yield say(language, "Severity"), severity(message)
+    yield say(language, "Triggered"), _moment(alert.get("triggered_at"), language)
     if alert.get("status") in ("acknowledged", "resolved"):
-        yield "Status", str(alert["status"]).capitalize()
+        status = say(language, str(alert["status"]))
+        yield say(language, "Status"), status.capitalize()
 
 
-def details(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The Details list: (name, value), at most `MAX_DETAILS`, each on one line and cut."""
-    for place, (name, value) in enumerate(_details(alert)):
+def list_name(message: Message) -> str:
+    """What the list of rows is called."""
+    return say(message.language, "Alerts" if message.members else "Details")
+
+
+def rows(message: Message, only: frozenset[str] | None = None) -> list[Row]:
+    """A row for each alert of a bundle, oldest first; else the details, or `only` those of these English names."""
+    if not message.members:
+        return [Row(name, value) for name, value in details(message, only)]
+    listed = [_member_row(member) for member in message.members[:MAX_ROWS]]
+    left = len(message.members) - len(listed)
+    return [*listed, Row("…", more(message, left))] if left else listed
+
+
+def more(message: Message, count: int) -> str:
+    """What is said of rows that are left out."""
+    if message.members:
+        return say(message.language, "and {count} more", count=count)
+    return say(message.language, "cut, as the message would be too long")
+
+
+def _member_row(member: Message) -> Row:
+    language, alert = member.language, member.alert
+    group = ", ".join(f"{path} {value}" for path, value in _map(alert.get("group")).items())
+    why = _line(alert.get("reason") or group, 160)
+    state = say(language, _STATES.get(member.purpose, member.purpose.value))
+    said = [state, why, _moment(alert.get("triggered_at"), language)]
+    return Row(f"[{severity(member)}] {title(member)}", " · ".join(part for part in said if part), member.link)
+
+
+def details(message: Message, only: frozenset[str] | None = None) -> Iterator[tuple[str, str]]:
+    """The Details list of one alert: (name, value), at most `MAX_DETAILS`, each on one line and cut."""
+    wanted = ((name, value) for name, value in _details(message) if only is None or name in only)
+    for place, (name, value) in enumerate(wanted):
         if place == MAX_DETAILS:
             return
-        yield _line(name, 60), _line(value)
+        yield say(message.language, _line(name, 60)), _line(value)
 
 
-def _details(alert: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _details(message: Message) -> Iterator[tuple[str, Any]]:
+    alert = message.alert
     event, context = _map(alert.get("event")), _map(alert.get("context"))
     if event.get("action"):
         yield "Action", event["action"]
@@ -96,7 +194,9 @@ def _details(alert: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "Outcome", event["outcome"]
     if context.get("count") is not None:
         span = context.get("window_seconds")
-        yield "Count", f"{context['count']} in {_span(span)}" if span else context["count"]
+        said = span_text(message.language, span) if span else ""
+        text = say(message.language, "{count} in {span}", count=context["count"], span=said)
+        yield "Count", text if span else context["count"]
     if actor := _map(event.get("actor")).get("id"):
         yield "Actor", actor
     if resource := _map(event.get("resource")).get("id"):
@@ -113,32 +213,27 @@ def _details(alert: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "Acknowledged by", alert["acknowledged_by"]
     if alert.get("resolution"):
         yield "Resolution", alert["resolution"]
-    notes = alert.get("notes") or ()
-    if notes:
-        yield "Note", _map(notes[-1]).get("text", "")
+    told = alert.get("notes") or ()
+    if told:
+        yield "Note", _map(told[-1]).get("text", "")
 
 
-def escaped(text: str, limit: int = MAX_VALUE) -> str:
-    """For Slack's mrkdwn: `&`, `<` and `>` as entities; at most `limit` characters, never half an entity."""
-    entities = [_ENTITIES.get(character, character) for character in text]
-    if sum(map(len, entities)) <= limit:
-        return "".join(entities)
-    room, kept = limit - 1, 0
-    while len(entities[kept]) <= room:
-        room -= len(entities[kept])
-        kept += 1
-    return "".join(entities[:kept]) + "…"
+def _severities(message: Message) -> str:
+    counted = Counter(str(member.alert.get("severity") or "unknown") for member in message.members)
+    ordered = sorted(counted.items(), key=lambda item: -RANKS.get(item[0], -1))
+    return ", ".join(_counted(message.language, count, say(message.language, _line(name))) for name, count in ordered)
 
 
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+def _counted(language: Language, count: int, what: str) -> str:
+    return say(language, "{count} of {what}", count=count, what=what) if language != "en" else f"{count} {what}"
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-
-
-def _title(alert: Mapping[str, Any]) -> str:
-    return str(alert.get("title") or _map(alert.get("rule")).get("name") or "Alert")
+def _period(message: Message) -> str:
+    moments = sorted(str(member.alert["triggered_at"]) for member in message.members if member.alert.get("triggered_at"))
+    if not moments:
+        return say(message.language, "unknown")
+    first, last = _moment(moments[0], message.language), _moment(moments[-1], message.language)
+    return first if first == last else f"{first.removesuffix(' UTC')} – {last}"
 
 
 def _line(value: Any, limit: int = MAX_VALUE) -> str:
@@ -150,24 +245,35 @@ def _line(value: Any, limit: int = MAX_VALUE) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _moment(text: Any) -> str:
+def _moment(text: Any, language: Language = "en") -> str:
     try:
         return f"{datetime.fromisoformat(str(text)).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except ValueError:
-        return "unknown"
+    except (ValueError, OverflowError):
+        return say(language, "unknown")
 
 
-def _span(seconds: float) -> str:
+def _milliseconds(text: Any) -> int:
+    try:
+        return int(datetime.fromisoformat(str(text)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0
+
+
+def span_text(language: Language, seconds: float) -> str:
     """`5 minutes`, in the largest unit that divides it."""
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size and seconds % size == 0:
-            return f"{seconds // size:g} {unit}{'' if seconds == size else 's'}"
-    return f"{seconds:g} second{'' if seconds == 1 else 's'}"
+            count, name = seconds // size, unit
+            break
+    else:
+        count, name = seconds, "second"
+    return say(language, "{count} {unit}", count=f"{count:g}", unit=say(language, name if count == 1 else f"{name}s"))
 
 
-def _web_address(value: Any) -> str:
+def web_address(value: Any) -> str:
+    """The text where it is an http or https address that can stand in markup; else nothing."""
     text = str(value or "")
-    usable = text.startswith(("https://", "http://")) and not any(c in text for c in " |<>\n") and len(text) < 2000
+    usable = text.startswith(("https://", "http://")) and not any(c in text for c in " |<>\n") and len(text) < MAX_LINK
     return text if usable else ""
 
 

@@ -1,32 +1,50 @@
-"""An alert as a DingTalk message of type `markdown`."""
+"""A message as DingTalk's type `markdown`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from streamproc.alerting.render import details, facts, headline, silent_note
-from streamproc.alerting.render_chat import Line, inert, json_bytes, runbook, within
-from streamproc.model.notification import Purpose
+from streamproc.alerting.message import Message
+from streamproc.alerting.render import Row, facts, headline, list_name, notes
+from streamproc.alerting.render_chat import chat_links, inert, json_bytes, markdown_row, shortened, within
+from streamproc.model.content import Content
 
 MAX_BYTES = 15_000
 """Of the whole message as JSON. DingTalk's documents name 15,000 and 20,000 bytes in different places."""
+MAX_TITLE = 300
 
 
-def dingtalk(alert: Mapping[str, Any], purpose: Purpose, silent_count: int) -> dict[str, Any]:
+def dingtalk(message: Message) -> dict[str, Any]:
     """`{msgtype, markdown: {title, text}}`. The title is what a notification shows. Nobody is mentioned."""
-    head = headline(alert, purpose)
-    top = [f"**{name}:** {inert(value)}" for name, value in facts(alert) if name != "Alert"]
-    tail = [text for text in (_link(runbook(alert)), silent_note(silent_count)) if text]
+    head = headline(message)
+    top = [f"**{name}:** {inert(value)}" for name, value in list(facts(message))[1:]]
+    tail = [*_links(message), *map(inert, notes(message))]
 
-    def message(lines: Sequence[Line]) -> dict[str, Any]:
-        listed = "\n".join(f"- {inert(name)}: {inert(value)}" for name, value in lines)
+    def built(rows: Sequence[Row]) -> dict[str, Any]:
+        listed = "\n".join(f"- {markdown_row(row)}" for row in rows)
         # two blanks before a line break keep it a break
-        parts = [f"### {inert(head)}", "  \n".join(top), "**Details:**", listed, *tail]
-        return {"msgtype": "markdown", "markdown": {"title": head, "text": "\n\n".join(parts)}}
+        return _message(
+            head, [f"### {inert(head)}", "  \n".join(top), f"**{list_name(message)}:**", listed, *tail]
+        )
 
-    return within(message, list(details(alert)), json_bytes, MAX_BYTES)
+    return within(message, built, json_bytes, MAX_BYTES)
 
 
-def _link(address: str) -> str:
-    return f"[Runbook]({address})" if address else ""
+def dingtalk_content(message: Message, content: Content) -> dict[str, Any]:
+    """The same for a Markdown that a template made."""
+    title = (content.subject or headline(message))[:MAX_TITLE]
+    tail = [link for link in _links(message) if message.link in link and message.link not in content.text]
+
+    def built(text: str) -> dict[str, Any]:
+        return _message(title, [*([f"### {content.subject[:MAX_TITLE]}"] if content.subject else []), text, *tail])
+
+    return shortened(content.text, built, json_bytes, MAX_BYTES)
+
+
+def _message(title: str, parts: Sequence[str]) -> dict[str, Any]:
+    return {"msgtype": "markdown", "markdown": {"title": title, "text": "\n\n".join(parts)}}
+
+
+def _links(message: Message) -> list[str]:
+    return [f"[{name}]({address})" for name, address in chat_links(message)]

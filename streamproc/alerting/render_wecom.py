@@ -1,28 +1,47 @@
-"""An alert as a WeCom group-robot message of type `markdown`."""
+"""A message as WeCom's group-robot type `markdown`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from streamproc.alerting.render import details, facts, headline, silent_note
-from streamproc.alerting.render_chat import Line, inert, runbook, within
-from streamproc.model.notification import Purpose
+from streamproc.alerting.message import Message
+from streamproc.alerting.render import Row, facts, headline, list_name, notes
+from streamproc.alerting.render_chat import chat_links, inert, markdown_row, shortened, within
+from streamproc.model.content import Content
 
 MAX_BYTES = 4_096
 """Of the content in UTF-8, by WeCom's document."""
+MAX_TITLE = 300
 
 
-def wecom(alert: Mapping[str, Any], purpose: Purpose, silent_count: int) -> dict[str, Any]:
+def wecom(message: Message) -> dict[str, Any]:
     """`{msgtype, markdown: {content}}`. A mention is `<@…>`, which text from events cannot contain."""
-    head = [f"### {inert(headline(alert, purpose))}"]
-    head += [f">**{name}:** {inert(value)}" for name, value in facts(alert) if name != "Alert"]
-    link = runbook(alert)
-    tail = [text for text in (f"[Runbook]({link})" if link else "", silent_note(silent_count)) if text]
+    head = [f"### {inert(headline(message))}"]
+    head += [f">**{name}:** {inert(value)}" for name, value in list(facts(message))[1:]]
+    tail = [*_links(message), *map(inert, notes(message))]
 
-    def content(lines: Sequence[Line]) -> str:
-        listed = [f">{inert(name)}: {inert(value)}" for name, value in lines]
-        return "\n".join([*head, "**Details:**", *listed, *tail])
+    def content(rows: Sequence[Row]) -> str:
+        listed = [f">{markdown_row(row)}" for row in rows]
+        return "\n".join([*head, f"**{list_name(message)}:**", *listed, *tail])
 
-    text = within(content, list(details(alert)), lambda text: len(text.encode()), MAX_BYTES)
+    return _message(within(message, content, _bytes, MAX_BYTES))
+
+
+def wecom_content(message: Message, content: Content) -> dict[str, Any]:
+    """The same for a Markdown that a template made."""
+    head = [f"### {content.subject[:MAX_TITLE]}"] if content.subject else []
+    tail = [link for link in _links(message) if message.link in link and message.link not in content.text]
+    return _message(shortened(content.text, lambda text: "\n".join([*head, text, *tail]), _bytes, MAX_BYTES))
+
+
+def _message(text: str) -> dict[str, Any]:
     return {"msgtype": "markdown", "markdown": {"content": text}}
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())
+
+
+def _links(message: Message) -> list[str]:
+    return [f"[{name}]({address})" for name, address in chat_links(message)]

@@ -256,7 +256,7 @@ _ENVIRONMENT.add_filter("date", _date)
 
 
 MAX_BLANKS = 100
-_BLANKS = re.compile(r"\s{%d}" % (MAX_BLANKS + 1))
+_BLANKS = re.compile(rf"\s{{{MAX_BLANKS + 1}}}")
 _OPENING = re.compile(r"\{\{|\{%")
 
 
@@ -285,7 +285,10 @@ def _closed(source: str) -> None:
             raise SandboxError(f"is not a Liquid template: {found[0]} without {closing}")
         if _BLANKS.search(source, found.end(), place) is not None:
             raise SandboxError(f"has more than {MAX_BLANKS} blanks in a row between {found[0]} and {closing}")
-        if found[0] == "{%" and source[found.end() : place].strip(" \t\r\n-") == "raw":
+        tag = source[found.end() : place].strip(" \t\r\n-") if found[0] == "{%" else ""
+        if tag == "doc":
+            raise SandboxError("is not a Liquid template: {% doc %} is not known here; use {% comment %}")
+        if tag == "raw":
             if found.end() > last_raw:
                 raise SandboxError("is not a Liquid template: {% raw %} without {% endraw %}")
             place = source.find("endraw", place)

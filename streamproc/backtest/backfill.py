@@ -25,6 +25,7 @@ from streamproc.model.event import Event
 from streamproc.model.hit import EVENTS_PER_RECORD, Hit
 from streamproc.model.times import iso
 from streamproc.rules import RuleIndex
+from streamproc.sources.redact import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,11 @@ class Reached:
 class Backfill:
     """`feed` every event, `flush` before each checkpoint, `finish` at the end; then `seeds` and `past_alerts`."""
 
-    def __init__(self, rules: RuleIndex, store: ReplayStore, reached: Reached) -> None:
+    def __init__(
+        self, rules: RuleIndex, store: ReplayStore, reached: Reached, redactor: Redactor | None = None
+    ) -> None:
         self._rules = rules
-        self._matcher = Matcher(rules)
+        self._matcher = Matcher(rules, redactor)
         self.result = Result()
         self._replay = Replay(rules, self.result, self._matcher.ref, store)
         self._number = reached.number

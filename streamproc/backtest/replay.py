@@ -27,6 +27,7 @@ from streamproc.engine.partition import PartitionEngine
 from streamproc.model.event import Event
 from streamproc.model.hit import EVENTS_PER_RECORD, Hit
 from streamproc.rules import RuleIndex
+from streamproc.sources.redact import Redactor
 
 SOURCE = "backtest/0"
 BATCH_MS = UPDATE_INTERVAL_MS
@@ -55,13 +56,16 @@ class Result:
     last: int | None = None
 
 
-def backtest(rules: RuleIndex, events: Iterable[Event], *, by_time: bool = False) -> Result:
+def backtest(
+    rules: RuleIndex, events: Iterable[Event], *, by_time: bool = False, redactor: Redactor | None = None
+) -> Result:
     """The alerts that the rules make of the events, in order of arrival; `by_time`: in that of their own time.
 
+    `redactor` as the worker's, whose alerts have the same ids then.
     The events' `arrival` is replaced. Memory holds the state of the keys and, `by_time`, all matching events.
     """
     result = Result()
-    matcher = Matcher(rules)
+    matcher = Matcher(rules, redactor)
     replay = Replay(rules, result, matcher.ref)
     found = _matched(matcher, events, result, by_time)
     for place, hits in enumerate(sorted(found, key=_arrival) if by_time else found):

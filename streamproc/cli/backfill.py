@@ -27,6 +27,7 @@ from streamproc.kafka.topics import Topics, check_topics, load_topics
 from streamproc.model.event import Event, EventError
 from streamproc.model.spans import milliseconds_of
 from streamproc.rules import CompiledRule, RuleIndex
+from streamproc.runtime.redaction import redactor_of
 from streamproc.settings import Settings, load_settings
 from streamproc.sources.decode import Decoder
 from streamproc.sources.registry import FORMATS, unknown_format
@@ -96,7 +97,8 @@ class _Task:
         index, counted = self._chosen(snapshot)
         state, checkpoint = self._state(counted)
         try:
-            work = Backfill(index, state, Reached(checkpoint["number"], checkpoint["last"]))
+            reached = Reached(checkpoint["number"], checkpoint["last"])
+            work = Backfill(index, state, reached, redactor_of(self._settings))
             if checkpoint["number"]:
                 note(f"going on after {checkpoint['number']:,} events")
             if self._files:
@@ -128,7 +130,8 @@ class _Task:
         if not owners:
             raise InputError("no rule is in force, so there is nothing to learn; see `streamproc rules apply`")
         hashes = sorted(f"{rule.owner}/{rule.id}:{rule.counting_hash.hex()}" for g in owners.values() for rule in g)
-        return RuleIndex.empty.with_tenants(owners), ",".join(hashes)
+        redacted = (f"redact {path}" for path in self._settings.redact)  # group values are counted as they are told
+        return RuleIndex.empty.with_tenants(owners), ",".join([*hashes, *redacted])
 
     def _state(self, counted: str) -> tuple[BackfillState, dict[str, Any]]:
         """The state to go on with, or a new one when the last was for something else."""

@@ -28,6 +28,8 @@ from streamproc.model.event import EventError
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.model.times import iso
 from streamproc.rules import CompiledRule, RuleIndex, compile_rule
+from streamproc.runtime.redaction import redactor_of
+from streamproc.settings import load_settings
 from streamproc.sources.canonical import check_tenant
 from streamproc.sources.registry import FORMATS, unknown_format
 
@@ -97,7 +99,12 @@ def backtest_(
                     out.write(orjson.dumps({"line": line, "rule_id": rule_id}) + b"\n")
                     found += 1
             else:
-                result = backtest(chosen.index, (event for _, event in files), by_time=not delivery_order)
+                result = backtest(
+                    chosen.index,
+                    (event for _, event in files),
+                    by_time=not delivery_order,
+                    redactor=redactor_of(load_settings()),
+                )
                 for alert in result.alerts.values():
                     out.write(orjson.dumps(alert) + b"\n")
         except SourceError as error:

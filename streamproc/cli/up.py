@@ -18,7 +18,7 @@ app = typer.Typer()
 def up(
     demo: bool = typer.Option(True, "--demo/--no-demo", help="Show a few rules at work at the first start."),
 ) -> None:
-    """Run a broker, a worker and a delivery process until told to stop.
+    """Run a broker, a worker, a delivery process and the API until told to stop.
 
     The first start applies a few example rules, plays events with three attacks in them and shows what fires and
     what a webhook receives. With STREAMPROC_KAFKA set, that broker is used instead of one of our own.

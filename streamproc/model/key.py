@@ -12,6 +12,8 @@ from pydantic import AwareDatetime, Field
 from streamproc.model.channel_settings import Frozen
 from streamproc.model.document import parsed
 
+MAX_HASHES = 4
+
 
 class Scope(StrEnum):
     """What a key may do; `admin` may do all of it, and manage keys."""
@@ -48,7 +50,7 @@ class Key(Frozen):
     tenant_id: Annotated[str, Field(min_length=1, max_length=128)]
     name: Annotated[str, Field(min_length=1, max_length=64)]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))]
-    hashes: Annotated[tuple[KeyHash, ...], Field(min_length=1, max_length=4)]
+    hashes: Annotated[tuple[KeyHash, ...], Field(min_length=1, max_length=MAX_HASHES)]
     """The newest first."""
     created_at: AwareDatetime
     expires_at: AwareDatetime | None = None
@@ -57,6 +59,15 @@ class Key(Frozen):
     def opens_at(self, moment: datetime) -> bool:
         """Whether it is neither revoked nor expired; `moment` is aware."""
         return self.revoked_at is None and (self.expires_at is None or moment < self.expires_at)
+
+    def rotated(self, made: Mapping[str, Any], until: datetime, now: datetime) -> list[dict[str, Any]]:
+        """`hashes` with the new one first, and those that still open until `until` at most; all are aware."""
+        kept = []
+        for one in self.hashes:
+            expires = until if one.expires_at is None else min(one.expires_at, until)
+            if expires > now:
+                kept.append({"hash": one.hash, "last4": one.last4, "expires_at": expires.isoformat()})
+        return [dict(made), *kept][:MAX_HASHES]
 
 
 def parse_key(doc: Mapping[str, Any]) -> Key:

@@ -22,6 +22,7 @@ from streamproc.runtime.app import LaneApp
 from streamproc.runtime.lane import Lane, Slice
 from streamproc.sources.decode import Decoder
 from streamproc.sources.enrich import Enrich
+from streamproc.sources.redact import Redactor
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,8 @@ class Route:
         sources: Sequence[TopicSpec],
         signals: TopicSpec,
         enrich: Enrich | None = None,
+        redactor: Redactor | None = None,
+        bury_values: bool = True,
     ) -> None:
         self._app = app
         self._tailer = tailer
@@ -51,7 +54,8 @@ class Route:
         self._decoders = {
             spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant, enrich) for spec in sources
         }
-        self._matcher = Matcher(tailer.snapshot.rules)
+        self._matcher = Matcher(tailer.snapshot.rules, redactor)
+        self._bury_values = bury_values
         self._times: dict[str, int] = {}
         self.records = 0
         """Records read since the start."""
@@ -112,9 +116,9 @@ class Route:
                     record.offset,
                     record.timestamp,
                     record.key,
-                    record.value,
+                    record.value if self._bury_values else None,
                     str(error.reason),
-                    error.message,
+                    error.message if self._bury_values else str(error.reason),
                     "route",
                     tuple(record.headers or ()),
                 )

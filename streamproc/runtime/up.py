@@ -1,4 +1,4 @@
-"""`streamproc up`: a broker, a worker and a delivery process as one command, for a laptop or a small site."""
+"""`streamproc up`: a broker, a worker, a delivery process and the API as one command, for a laptop or a small site."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def _run(settings: Settings, broker: Broker, stop: asyncio.Event, demo: bo
         networks = [*map(str, settings.allowed_networks), LOOPBACK]
         environment["STREAMPROC_ALLOWED_NETWORKS"] = ",".join(dict.fromkeys(networks))
         await show.prepare()
-    children = [Child(command, environment) for command in ("worker", "delivery")]
+    children = [Child(command, environment) for command in ("worker", "delivery", "api")]
     running = [asyncio.create_task(child.run()) for child in children]
     stopping, broken = asyncio.create_task(stop.wait()), asyncio.create_task(_watch(broker))
     showing = asyncio.create_task(_show(settings, show, console))
@@ -73,7 +73,8 @@ async def _run(settings: Settings, broker: Broker, stop: asyncio.Event, demo: bo
 
 async def _show(settings: Settings, show: Demo | None, console: Console) -> None:
     """Say where things are, once they work; then the demonstration, if it is the first start."""
-    for name, address in (("worker", settings.worker_http), ("delivery", settings.delivery_http)):
+    sites = (("worker", settings.worker_http), ("delivery", settings.delivery_http), ("api", settings.http))
+    for name, address in sites:
         if not await _ready(address):
             console.print(
                 f"The {name} process is not ready after {READY_S:.0f} s; its log above says why.", style="red"
@@ -82,6 +83,10 @@ async def _show(settings: Settings, show: Demo | None, console: Console) -> None
     console.print(
         f"streamproc is up: Kafka at {settings.kafka}, worker http://{settings.worker_http}/readyz, "
         f"delivery http://{settings.delivery_http}/readyz, data in {settings.data_dir}",
+        style="bold",
+    )
+    console.print(
+        f"API and dashboard: http://{settings.http} (sign in with the key in {settings.data_dir / 'admin.key'})",
         style="bold",
     )
     if show is not None and show.is_first:

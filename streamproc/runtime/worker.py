@@ -18,6 +18,7 @@ from streamproc.kafka.topics import check_topics, load_topics
 from streamproc.runtime.app import LaneApp, instance_dir, until_stopped
 from streamproc.runtime.detect import Detect
 from streamproc.runtime.health import HealthSite
+from streamproc.runtime.redaction import redactor_of
 from streamproc.runtime.route import Route
 from streamproc.settings import Settings
 
@@ -30,6 +31,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
     Raises TopicMismatchError before joining the group when the cluster's topics are not as declared.
     """
     topics = load_topics(settings)
+    redactor = redactor_of(settings)
     await check_topics(settings, topics)
     directory, lock = instance_dir(settings, "worker")
     client = client_options(settings)
@@ -59,7 +61,16 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
     tasks: list[asyncio.Task[None]] = []
     try:
         enrich = None if geoip.path is None else geoip.enrich
-        route = Route(app, tailer, producer, topics.sources, topics["signals"], enrich)
+        route = Route(
+            app,
+            tailer,
+            producer,
+            topics.sources,
+            topics["signals"],
+            enrich,
+            redactor,
+            bury_values=not settings.redact_dead_letters,
+        )
         detect = Detect(app, tailer, producer, topics, LedgerSettings(client, deadline), directory)
         for spec in topics.sources:
             app.openers[spec.topic] = partial(route.open_lane, spec.topic)

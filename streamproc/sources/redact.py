@@ -95,15 +95,15 @@ def _redact(value: Any, steps: Steps) -> bool:
         if isinstance(step, str) and step.isdigit():
             index = int(step)
             return index < len(value) and _replace(value, index, steps[1:])
-        return any([_redact(item, steps) for item in value])
+        return sum(_redact(item, steps) for item in value) > 0  # all of them, unlike any()
     if type(value) is not dict:
         return False
     step, rest = steps[0], steps[1:]
     if step == ANY_DEPTH:
-        return any([_redact(value, rest), *(_redact(inner, steps) for inner in value.values())])
+        return _redact(value, rest) + sum(_redact(inner, steps) for inner in value.values()) > 0
     if isinstance(step, str):
         return step in value and _replace(value, step, rest)
-    return any([_replace(value, name, rest) for name in value if step.fullmatch(name)])
+    return sum(_replace(value, name, rest) for name in value if step.fullmatch(name)) > 0
 
 
 def _replace(holder: Any, at: Any, rest: Steps) -> bool:

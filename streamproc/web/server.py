@@ -16,13 +16,13 @@ from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topics import Topics, check_topics, load_topics
-from streamproc.settings import Settings
+from streamproc.settings import Settings, SettingsError
 from streamproc.web.app import build_app
 from streamproc.web.audit_log import AuditLog
 from streamproc.web.idempotency import Answers
 from streamproc.web.keys import KeyBook, first_key, show_once
 from streamproc.web.limits import RateLimits
-from streamproc.web.read_model.store import Store
+from streamproc.web.read_model.store import Store, StoreInUseError
 from streamproc.web.routes.registry import all_routes
 from streamproc.web.sessions import Sessions
 from streamproc.web.site import Site
@@ -35,10 +35,14 @@ SHUTDOWN_S = 5.0
 
 
 async def run_api(settings: Settings, stop: asyncio.Event) -> BaseException | None:
-    """Serve until `stop` is set. Raises TopicMismatchError, BrokerUnavailableError; OSError for a taken address."""
-    async with serving(settings) as served:
-        log.info("api.ready", address=served.url)
-        await stop.wait()
+    """Serve until `stop` is set. Raises TopicMismatchError, BrokerUnavailableError; SettingsError for an address or
+    a data directory that another process has."""
+    try:
+        async with serving(settings) as served:
+            log.info("api.ready", address=served.url)
+            await stop.wait()
+    except StoreInUseError as error:
+        raise SettingsError(str(error)) from None
     return None
 
 
@@ -64,7 +68,10 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         listener = web.TCPSite(runner, settings.http.host, settings.http.port)
-        await listener.start()
+        try:
+            await listener.start()
+        except OSError as error:
+            raise SettingsError(f"STREAMPROC_HTTP: cannot listen on {settings.http}: {error.strerror}") from None
         host, port = runner.addresses[0][:2]
         yield Served(site, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 

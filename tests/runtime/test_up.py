@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -35,6 +37,7 @@ class Up:
             "STREAMPROC_DATA_DIR": str(directory / "data"),
             "STREAMPROC_WORKER_HTTP": f"127.0.0.1:{free_port()}",
             "STREAMPROC_DELIVERY_HTTP": f"127.0.0.1:{free_port()}",
+            "STREAMPROC_HTTP": f"127.0.0.1:{free_port()}",
         }
         self.log = directory / "up.log"
 
@@ -82,6 +85,14 @@ def test_the_first_start_shows_three_attacks_and_stops_cleanly(tmp_path: Path) -
         check=True,
     )
     assert listed.stdout.count('"status":"open"') == 3, took
+
+    key = (tmp_path / "data" / "admin.key").read_text().strip()
+    asked = urllib.request.Request(
+        f"http://{up.environment['STREAMPROC_HTTP']}/v1/session", headers={"Authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        assert json.load(answer)["operator"] is True
+    assert up.text.count(key) == 1, "the admin key is shown once"
 
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(40) == 0, up.text

@@ -139,6 +139,11 @@ def rule_name(owner: str, id: str) -> str:
     return f"{id}\n{owner}"
 
 
+def rule_ids_range(id: str) -> tuple[str, str]:
+    """Where the names of rules with this id begin, and before what they end."""
+    return f"{id}\n", f"{id}\n\U0010ffff"
+
+
 def delivery_row(value: bytes) -> DeliveryRow:
     """The row of a delivery record. Raises RowError."""
     try:

@@ -14,13 +14,14 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from streamproc.kafka.topics import Topics
 from streamproc.settings import Settings
+from streamproc.web.read_model import queries
 from streamproc.web.read_model.follower import Follower
 from streamproc.web.read_model.schema import open_reader
 from streamproc.web.read_model.writer import Applied, Writer
@@ -115,6 +116,12 @@ class Store:
     async def read(self, query: Callable[..., Result], *arguments: Any) -> Result:
         """Run `query(connection, *arguments)` on a connection that cannot write, within one state of the file."""
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._query, query, arguments)
+
+    async def rule_activity(
+        self, tenant: str | None, rules: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], tuple[int, str | None]]:
+        """By (owner, rule id): how many alerts are not resolved, and when the newest last triggered."""
+        return await self.read(queries.rule_activity, tenant, rules)
 
     def _query(self, query: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
         epoch = self.epoch

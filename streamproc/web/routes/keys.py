@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, Field
 
 from streamproc.config.record import ConfigRecord
-from streamproc.model.key import Key, KeyHash, Scope, parse_key
+from streamproc.model.key import Key, Scope, parse_key
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.web import configuring
 from streamproc.web.keys import KIND, key_spec, new_key
@@ -17,7 +17,6 @@ from streamproc.web.problem import ApiError
 from streamproc.web.route import Answer, Call, Route
 
 MAX_OVERLAP = 30 * 24 * 3600
-_KEPT = 4
 
 Name = Field(min_length=1, max_length=64, description="For people: what or who uses it.")
 Scopes = Field(min_length=1, max_length=len(Scope))
@@ -127,10 +126,12 @@ async def rotate(call: Call[TenantQuery, RotateKey]) -> Answer:
         raise ApiError(409, "the key is revoked or has expired; create another")
     until = now + timedelta(seconds=call.body.overlap_seconds)
     made = new_key(call.site.keyring, record.id)
-    old = [_until(one, until) for one in key.hashes if one.opens_at(now)] if call.body.overlap_seconds else []
-    spec = {**record.spec, "hashes": [made.hash, *old][:_KEPT]}
+    hashes = key.rotated(made.hash, until, now)
+    spec = {**record.spec, "hashes": hashes}
     after = await _put(call, record, spec, "rotate")
-    return NewKeyAnswer(**_answer(after).model_dump(), token=made.token, old_until=until.isoformat() if old else None)
+    return NewKeyAnswer(
+        **_answer(after).model_dump(), token=made.token, old_until=until.isoformat() if len(hashes) > 1 else None
+    )
 
 
 async def revoke(call: Call[TenantQuery, None]) -> Answer:
@@ -159,11 +160,6 @@ async def _put(call: Call[Any, Any], before: ConfigRecord, spec: dict[str, Any],
     return await configuring.put(
         call, KIND, before.tenant, before.id, {**spec, "revision": before.revision}, must_exist=True, action=action
     )
-
-
-def _until(one: KeyHash, until: datetime) -> dict[str, Any]:
-    expires = until if one.expires_at is None else min(one.expires_at, until)
-    return {"hash": one.hash, "last4": one.last4, "expires_at": expires.isoformat()}
 
 
 def _answer(record: ConfigRecord) -> KeyAnswer:

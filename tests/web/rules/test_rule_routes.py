@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from streamproc.config.record import ConfigRecord
+from streamproc.web.versions import FILE, Versions
 from tests.web.conftest import Api
 from tests.web.rules.making import every_event, login_rule
 
@@ -14,8 +16,8 @@ pytestmark = pytest.mark.broker
 
 
 def body(**more: Any) -> dict[str, Any]:
-    """A rule without a tenant."""
-    return {name: value for name, value in login_rule(**more).items() if name != "tenant_id"}
+    """A rule without a tenant, unless it is given one."""
+    return {name: value for name, value in login_rule().items() if name != "tenant_id"} | more
 
 
 async def test_a_rule_lives_and_dies(api: Api) -> None:
@@ -102,9 +104,7 @@ async def test_an_overtaken_change_is_refused_and_says_who_changed_what(api: Api
     await api("POST", "/v1/rules", body(), status=201)
     await api("PATCH", "/v1/rules/failed-logins", {"severity": "critical"}, headers={"If-Match": '"1"'})
     await api("PATCH", "/v1/rules/failed-logins", {"condition": {"count": 9}})
-    stale = await api(
-        "PATCH", "/v1/rules/failed-logins", {"severity": "low"}, headers={"If-Match": '"1"'}, status=412
-    )
+    stale = await api("PATCH", "/v1/rules/failed-logins", {"severity": "low"}, headers={"If-Match": '"1"'}, status=412)
     assert (stale.json["revision"], stale.headers["ETag"]) == (3, '"3"')
     assert "acme test" in stale.json["detail"]
     assert "severity" in stale.json["detail"]
@@ -142,8 +142,6 @@ async def test_versions_survive_a_rebuild_and_a_deletion(api: Api) -> None:
     last = (await api("GET", f"/v1/rules/failed-logins/versions?limit=3&cursor={page['next_cursor']}")).json
     assert [one["revision"] for one in last["items"]] == [1]
     assert (last["items"][0]["changes"], last["next_cursor"]) == (None, None)
-
-    from streamproc.web.versions import FILE, Versions
 
     await api.site.parts.pop(Versions).close()
     for file in (api.site.settings.data_dir / "api").glob(f"{FILE}*"):
@@ -207,8 +205,6 @@ async def test_lists_filter_search_and_page(api: Api) -> None:
 
 
 async def test_a_rule_that_is_not_in_force_says_why_and_can_be_mended(api: Api) -> None:
-    from streamproc.config.record import ConfigRecord
-
     spec = {"name": "Odd", "type": "threshold", "condition": {"count": 0, "window_seconds": 60}}
     offset = await api.site.writer.put([ConfigRecord("rule", "acme", "odd", 1, spec, "2026-01-01T00:00:00Z", "cli")])
     assert offset is not None
@@ -222,8 +218,6 @@ async def test_a_rule_that_is_not_in_force_says_why_and_can_be_mended(api: Api) 
 
 
 async def test_over_the_quota_is_409_with_the_quota_named(api: Api) -> None:
-    from streamproc.config.record import ConfigRecord
-
     plan = ConfigRecord("plan", "acme", "plan", 1, {"plan": "free"}, "2026-01-01T00:00:00Z", "cli")
     offset = await api.site.writer.put([plan])
     assert offset is not None
@@ -318,7 +312,10 @@ async def test_templates_become_rules(api: Api) -> None:
     await api("POST", "/v1/rule-templates/mass-export/enable", {"id": "second"}, status=201)
     await api("POST", "/v1/rule-templates/nothing/enable", {}, status=404)
     wrong = await api(
-        "POST", "/v1/rule-templates/mass-export/enable", {"overrides": {"condition": {"count": 0}}, "id": "z"}, status=422
+        "POST",
+        "/v1/rule-templates/mass-export/enable",
+        {"overrides": {"condition": {"count": 0}}, "id": "z"},
+        status=422,
     )
     assert "condition.count" in [error["path"] for error in wrong.json["errors"]]
     await api("POST", "/v1/rule-templates/mass-export/enable", {"overrides": {"id": "x"}}, status=422)
