@@ -101,8 +101,11 @@ class Gathering:
         """The inverse of `encode`. Raises ValueError for an unknown version."""
         if value[:1] != bytes((VERSION,)):
             raise ValueError(f"gathering of version {value[:1].hex() or 'none'}; {VERSION} is known")
-        id, sequence, sent, first, following, due, policy, expires = ormsgpack.unpackb(value[1:])
-        return cls(id, sequence, tuple(sent), first, following, due, policy, expires)
+        try:
+            id, sequence, sent, first, following, due, policy, expires = ormsgpack.unpackb(value[1:])
+            return cls(id, sequence, tuple(sent), first, following, due, policy, expires)
+        except TypeError as error:
+            raise ValueError(f"not a gathering: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

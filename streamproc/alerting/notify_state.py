@@ -139,9 +139,14 @@ class NotifyState:
         """The inverse of `encode`. Raises ValueError for an unknown version."""
         if value[:1] not in (b"\x01", bytes((VERSION,))):
             raise ValueError(f"notify state of version {value[:1].hex() or 'none'}; {VERSION} is known")
-        fingerprint, cooldown, silent, waiting, round_at, triggers, muted, alerts, expires, *newer = ormsgpack.unpackb(
-            value[1:]
-        )
+        try:
+            return cls._of(ormsgpack.unpackb(value[1:]))
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"not a notify state: {error}") from None
+
+    @classmethod
+    def _of(cls, stored: Sequence[Any]) -> NotifyState:
+        fingerprint, cooldown, silent, waiting, round_at, triggers, muted, alerts, expires, *newer = stored
         level, climb = newer or (0, None)
         return cls(
             fingerprint,

@@ -75,7 +75,14 @@ def decode(value: bytes) -> Entry | Mark:
     """The inverse of both `encode`s. Raises ValueError for an unknown version."""
     if value[:1] != bytes((VERSION,)):
         raise ValueError(f"outbox entry of version {value[:1].hex() or 'none'}; {VERSION} is known")
-    kind, body, at, *rest = ormsgpack.unpackb(value[1:])
+    try:
+        return _of(ormsgpack.unpackb(value[1:]))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"not an outbox entry: {error}") from None
+
+
+def _of(stored: list[Any]) -> Entry | Mark:
+    kind, body, at, *rest = stored
     if kind == _MARK:
         return Mark(Delivery.decode(body), at, rest[0])
     tries, attempts, *progress = rest

@@ -20,7 +20,7 @@ from streamproc.model.notification import OPENING, Purpose
 MAX_TITLE = 200
 MAX_VALUE = 300
 MAX_DETAILS = 20
-MAX_ROWS = 500
+MAX_ROWS = 200
 """Alerts that one message lists; what its size allows is often less."""
 MAX_LINK = 2_000
 

@@ -80,6 +80,11 @@ def chat_links(message: Message) -> list[tuple[str, str]]:
     return [(name, address) for name, address in links(message) if linkable(address)]
 
 
+def missing_link(message: Message, text: str) -> list[tuple[str, str]]:
+    """(name, address) of the link that shows the alert, unless a template's text has it already."""
+    return [(name, link) for name, link in chat_links(message) if link == message.link and link not in text]
+
+
 def linkable(address: str) -> bool:
     """Whether an address has nothing in it that a chat's markup could take for its own."""
     plain = address.isascii() and address.isprintable() and not any(c in address for c in " |<>()[]\"'\\`")

@@ -10,7 +10,7 @@ from typing import Any
 
 from streamproc.alerting.message import Message
 from streamproc.alerting.render import Row, facts, headline, list_name, notes
-from streamproc.alerting.render_chat import chat_links, json_bytes, linkable, shortened, tone, within
+from streamproc.alerting.render_chat import chat_links, json_bytes, linkable, missing_link, shortened, tone, within
 from streamproc.alerting.words import say
 from streamproc.model.content import Content
 
@@ -37,7 +37,7 @@ def lark(message: Message) -> dict[str, Any]:
 def lark_content(message: Message, content: Content) -> dict[str, Any]:
     """The same for a text that a template made."""
     title = (content.subject or headline(message))[:MAX_TITLE]
-    found = [(name, link) for name, link in chat_links(message) if link == message.link and link not in content.text]
+    found = missing_link(message, content.text)
     foot = [_buttons(found)] if found else []
 
     def built(text: str) -> dict[str, Any]:

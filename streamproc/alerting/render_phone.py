@@ -1,55 +1,91 @@
-"""An alert in a few words: for a text message, for a voice that reads it out, and as a template's variables."""
+"""A message in a few words: for a text message, for a voice that reads it out, and as a template's variables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from html import escape
-from typing import Any
 
-from streamproc.alerting.render import facts, headline
-from streamproc.model.notification import Purpose
+from streamproc.alerting.message import Message
+from streamproc.alerting.render import facts, headline, more, notes, severity, title
+from streamproc.alerting.words import say
+from streamproc.model.alert_filter import RANKS
+from streamproc.model.content import Content
 
 MAX_SMS = 300
 """Characters: five parts at most, when something in it is outside the telephone alphabet (67 in a part)."""
 MAX_SPOKEN = 200
+MAX_CONTENT = 1_500
+"""Characters of a text that a template made; Twilio refuses more than 1,600."""
 MAX_VARIABLE = 35
 """Aliyun refuses longer values of a template's variables."""
 
 
-def sms(alert: Mapping[str, Any], purpose: Purpose) -> str:
-    """One line: what happened, how severe, and why."""
-    top = dict(facts(alert))
-    reason = " ".join(str(alert.get("reason") or "")[: 4 * MAX_SMS].split())
-    text = f"[{top['Severity']}] {_head(alert, purpose)}" + (f". {reason}" if reason else "")
-    return _cut(text, MAX_SMS)
+def sms(message: Message) -> str:
+    """One line: what happened, how severe, and why; of a bundle the titles, the severest first."""
+    said = [f"[{severity(message)}] {_head(message)}"]
+    if message.step or message.fallback_for:
+        said += [note.rstrip(".。") for note in notes(message)[-1:]]
+    if message.members:
+        return _listed(message, ". ".join(said))
+    reason = " ".join(str(message.alert.get("reason") or "")[: 4 * MAX_SMS].split())
+    return _cut(". ".join([*said, reason] if reason else said), MAX_SMS)
 
 
-def spoken(alert: Mapping[str, Any], purpose: Purpose) -> str:
+def _listed(message: Message, text: str) -> str:
+    """The titles of a bundle, as many as there is room for; how many more there are always is."""
+    titles = list(_titles(message))
+    for place, one in enumerate(titles):
+        left = len(titles) - place - 1
+        rest = f"; {more(message, left)}" if left else ""
+        longer = f"{text}{': ' if not place else '; '}{one}"
+        if len(longer) + len(rest) > MAX_SMS:
+            return _cut(f"{text}; {more(message, len(titles) - place)}", MAX_SMS)
+        text = longer
+    return text
+
+
+def _titles(message: Message) -> Iterator[str]:
+    members = sorted(message.members, key=lambda one: -RANKS.get(str(one.alert.get("severity")), -1))
+    for member in members:
+        yield _cut(title(member), 80)
+
+
+def spoken(message: Message) -> str:
     """What a voice says, once."""
-    return _cut(f"{_head(alert, purpose)}. Severity: {dict(facts(alert))['Severity']}.", MAX_SPOKEN)
+    name = say(message.language, "Severity")
+    worst = next(_titles(message), "")
+    text = f"{_head(message)}. {name}: {severity(message)}."
+    return _cut(f"{text} {worst}." if worst else text, MAX_SPOKEN)
 
 
-def twiml(alert: Mapping[str, Any], purpose: Purpose, language: str) -> str:
+def twiml(words: str, language: str) -> str:
     """Twilio's markup that says it twice, as people miss the beginning of a call."""
-    say = f'<Say language="{escape(language)}">{escape(_xml(spoken(alert, purpose)))}</Say>'
-    return f'<?xml version="1.0" encoding="UTF-8"?><Response>{say}<Pause length="1"/>{say}</Response>'
+    say_it = f'<Say language="{escape(language)}">{escape(_xml(words))}</Say>'
+    return f'<?xml version="1.0" encoding="UTF-8"?><Response>{say_it}<Pause length="1"/>{say_it}</Response>'
 
 
-def variables(alert: Mapping[str, Any], purpose: Purpose) -> dict[str, str]:
-    """The variables of a template that is kept at the provider."""
-    top = dict(facts(alert))
-    return {
-        "severity": top["Severity"],
-        "title": _cut(top["Alert"], MAX_VARIABLE),
-        "status": purpose.value,
-        "time": top["Triggered"],
-        "count": _cut(str(alert.get("trigger_count") or 1), MAX_VARIABLE),
+def content_text(content: Content) -> str:
+    """A text that a template made, for a text message or a voice."""
+    return _cut(content.text.strip(), MAX_CONTENT)
+
+
+def variables(message: Message, content: Content | None = None) -> dict[str, str]:
+    """The variables of a template that is kept at the provider; `content` where a template of ours made one."""
+    top = list(facts(message))
+    status = message.purpose.value
+    found = {
+        "severity": _cut(severity(message), MAX_VARIABLE),
+        "title": _cut(title(message), MAX_VARIABLE),
+        "status": status,
+        "time": _cut(top[-1][1] if message.members else top[2][1], MAX_VARIABLE),
+        "count": _cut(str(len(message.members) or message.alert.get("trigger_count") or 1), MAX_VARIABLE),
     }
+    return found | ({"content": _cut(" ".join(content.text.split()), MAX_VARIABLE)} if content is not None else {})
 
 
-def _head(alert: Mapping[str, Any], purpose: Purpose) -> str:
+def _head(message: Message) -> str:
     """Without the sign in front, which costs half of a text message's room and cannot be read out."""
-    return headline(alert, purpose).partition(" ")[2]
+    return headline(message).partition(" ")[2]
 
 
 def _xml(text: str) -> str:

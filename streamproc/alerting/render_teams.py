@@ -10,7 +10,7 @@ from typing import Any
 
 from streamproc.alerting.message import Message
 from streamproc.alerting.render import Row, facts, headline, list_name, notes
-from streamproc.alerting.render_chat import chat_links, json_bytes, linkable, shortened, tone, within
+from streamproc.alerting.render_chat import chat_links, json_bytes, linkable, missing_link, shortened, tone, within
 from streamproc.model.content import Content
 
 CARD = "application/vnd.microsoft.card.adaptive"
@@ -38,7 +38,7 @@ def teams(message: Message) -> dict[str, Any]:
 def teams_content(message: Message, content: Content) -> dict[str, Any]:
     """The same for a text that a template made; each of its lines is a paragraph."""
     title = (content.subject or headline(message))[:MAX_TITLE]
-    found = [(name, link) for name, link in chat_links(message) if link == message.link and link not in content.text]
+    found = missing_link(message, content.text)
 
     def built(text: str) -> dict[str, Any]:
         lines = [{**_block(_run(line)), "spacing": "small"} for line in text.splitlines() if line.strip()]

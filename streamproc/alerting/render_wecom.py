@@ -7,7 +7,7 @@ from typing import Any
 
 from streamproc.alerting.message import Message
 from streamproc.alerting.render import Row, facts, headline, list_name, notes
-from streamproc.alerting.render_chat import chat_links, inert, markdown_row, shortened, within
+from streamproc.alerting.render_chat import chat_links, inert, markdown_row, missing_link, shortened, within
 from streamproc.model.content import Content
 
 MAX_BYTES = 4_096
@@ -19,7 +19,7 @@ def wecom(message: Message) -> dict[str, Any]:
     """`{msgtype, markdown: {content}}`. A mention is `<@…>`, which text from events cannot contain."""
     head = [f"### {inert(headline(message))}"]
     head += [f">**{name}:** {inert(value)}" for name, value in list(facts(message))[1:]]
-    tail = [*_links(message), *map(inert, notes(message))]
+    tail = [*_links(chat_links(message)), *map(inert, notes(message))]
 
     def content(rows: Sequence[Row]) -> str:
         listed = [f">{markdown_row(row)}" for row in rows]
@@ -31,7 +31,7 @@ def wecom(message: Message) -> dict[str, Any]:
 def wecom_content(message: Message, content: Content) -> dict[str, Any]:
     """The same for a Markdown that a template made."""
     head = [f"### {content.subject[:MAX_TITLE]}"] if content.subject else []
-    tail = [link for link in _links(message) if message.link in link and message.link not in content.text]
+    tail = _links(missing_link(message, content.text))
     return _message(shortened(content.text, lambda text: "\n".join([*head, text, *tail]), _bytes, MAX_BYTES))
 
 
@@ -43,5 +43,5 @@ def _bytes(text: str) -> int:
     return len(text.encode())
 
 
-def _links(message: Message) -> list[str]:
-    return [f"[{name}]({address})" for name, address in chat_links(message)]
+def _links(links: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"[{name}]({address})" for name, address in links]

@@ -81,6 +81,17 @@ class Keyring:
         wanted = _mac(key or bytes(KEY_BYTES), message, purpose)
         return hmac.compare_digest(wanted.encode(), text.encode()) and key is not None
 
+    def derived(self, label: str) -> tuple[bytes, ...]:
+        """A key for one use from each of ours, 32 bytes; the first is for making, all are for checking.
+
+        `label` has at most 16 bytes; keys of different labels say nothing of each other. Raises SealError.
+        """
+        self._first()
+        return tuple(
+            hashlib.blake2b(b"streamproc derived", key=key, digest_size=32, person=label.encode()).digest()
+            for key in self._keys.values()
+        )
+
     def _first(self) -> tuple[str, bytes]:
         if not self._keys and self._path is not None:
             self._add(_read_or_make(self._path))

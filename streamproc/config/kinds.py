@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from streamproc.alerting.content import check
 from streamproc.model.channel import parse_channel, parse_webhook
+from streamproc.model.content_template import parse_content_template
 from streamproc.model.document import DocumentError, Problem
 from streamproc.model.key import parse_key
 from streamproc.model.plan import DEFAULT_ID, parse_plan
@@ -37,8 +39,10 @@ def _rule(document: Mapping[str, Any]) -> Any:
     return rule
 
 
-def _plain(document: Mapping[str, Any]) -> Any:
-    return dict(document)
+def _template(document: Mapping[str, Any]) -> Any:
+    template = parse_content_template(document)
+    check(template)  # whether its texts are Liquid
+    return template
 
 
 def _list(document: Mapping[str, Any]) -> Any:
@@ -59,7 +63,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("channel", parse_channel),
         Kind("user", parse_user),
         Kind("user_group", parse_user_group),
-        Kind("template", _plain),
+        Kind("template", _template),
         Kind("policy", parse_policy),
         Kind("silence", parse_silence),
         Kind("list", _list),

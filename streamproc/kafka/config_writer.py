@@ -70,22 +70,18 @@ class ConfigWriter:
         return await self._send([(key, None) for key in keys], ())
 
     async def _send(self, records: Sequence[tuple[str, bytes | None]], made: Sequence[ConfigRecord]) -> int | None:
-        """`made`: the records among them, of which versions may be kept."""
+        """`made`: the records among them, of which versions may be kept.
+
+        A version stands before its revision is in force, so that none is without (docs/adr/0009-rule-versions.md).
+        """
         if not records:
             return None
         try:
             async with asyncio.timeout(_SECONDS):
-                futures = [
-                    await self._producer.send(self._topic, key=key.encode(), value=value, partition=0)
-                    for key, value in records
-                ]
-                kept = [
-                    await self._producer.send(self._history, key=version_key(record), value=encode(record), partition=0)
-                    for record in made
-                    if record.kind in KEPT
-                ]
-                await asyncio.gather(*kept)
-                sent = await asyncio.gather(*futures)
+                await self._acknowledged(
+                    self._history, [(version_key(record), encode(record)) for record in made if record.kind in KEPT]
+                )
+                sent = await self._acknowledged(self._topic, [(key.encode(), value) for key, value in records])
         except (OSError, TimeoutError):
             raise unreachable(self._settings) from None
         except KafkaError as error:
@@ -93,6 +89,11 @@ class ConfigWriter:
                 raise unreachable(self._settings) from error
             raise
         return max(int(one.offset) for one in sent) + 1
+
+    async def _acknowledged(self, topic: str, records: Sequence[tuple[bytes, bytes | None]]) -> Sequence[Any]:
+        """Where the records stand, once they do."""
+        futures = [await self._producer.send(topic, key=key, value=value, partition=0) for key, value in records]
+        return await asyncio.gather(*futures)
 
 
 def version_key(record: ConfigRecord) -> bytes:

@@ -177,7 +177,7 @@ async def _once(route: Route, call: Call[Any, Any], name: str, content: bytes) -
     if text is None:
         answers.forget(owner, name)  # a stream is not kept
     else:
-        headers = {k: v for k, v in response.headers.items() if k.lower() in ("content-type", "etag", "location")}
+        headers = {str(k): v for k, v in response.headers.items() if k.lower() in ("content-type", "etag", "location")}
         answers.finish(owner, name, Kept(response.status, text, headers))
     return response
 

@@ -1,6 +1,6 @@
 """What other alerting software proves of itself, as far as notify decides it; the time is driven.
 
-From Alertmanager's acceptance tests: repeat, batching (`test_gathering`), resolved filter, cold start, silence and delete
+From Alertmanager: repeat, batching (`test_gathering`), resolved filter, cold start, silence and delete
 (`test_policies_in_force`), inhibition (same). From GoAlert: repeated acknowledgement, bundling (`test_gathering`). What
 the outbox decides (retries, endpoints that fail) has its tests beside the outbox.
 """

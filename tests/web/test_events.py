@@ -100,6 +100,7 @@ async def test_native_records_are_the_tenants_whatever_they_name(api: Api) -> No
 async def test_what_was_accepted_is_there_though_the_process_ends(api: Api) -> None:
     """The answer comes after the acknowledgement: nothing that was answered is still in the producer's buffer."""
     accepted: list[str] = []
+    api.site.producer._deadline_s = 2.0
 
     async def send(number: int) -> None:
         try:
@@ -113,11 +114,12 @@ async def test_what_was_accepted_is_there_though_the_process_ends(api: Api) -> N
         for number in range(60):
             group.create_task(send(number))
             if number == 40:
-                await asyncio.sleep(0.02)
+                async with asyncio.timeout(20):
+                    while not accepted:
+                        await asyncio.sleep(0.001)
                 producer = api.site.producer._producer
                 assert producer is not None
                 await producer.client.close()  # as when the process is killed: nothing is flushed
-                api.site.producer._deadline_s = 1.0
     found = {event.id for event in await written(api)}
     assert accepted
     assert set(accepted) <= found

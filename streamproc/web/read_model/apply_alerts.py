@@ -75,7 +75,7 @@ def _latest(writer: Writer, records: Sequence[Arrived], applied: Applied) -> dic
             writer.unreadable(record, error, applied)
             continue
         if row.command is not None:
-            applied.commands.append((row.command, (record.key or b"").decode("utf-8", "replace")))
+            applied.commands.append(row.command)
         before, afresh = latest.get(row.id, (None, False))
         if before is None or row.revision >= before.revision:
             # of the same revision the later: a command that was refused changes nothing but the answer

@@ -85,7 +85,8 @@ class AlertRow:
     triggers: int
     acted: bool
     words: str
-    command: str | None
+    command: tuple[str, str] | None
+    """(id, result) of the latest command."""
     document: bytes
 
 
@@ -111,7 +112,7 @@ def alert_row(value: bytes) -> AlertRow:
             triggers=doc["trigger_count"],
             acted=_acted(doc),
             words=" ".join(_words(doc)),
-            command=(doc.get("last_command") or {}).get("id"),
+            command=None if (last := doc.get("last_command")) is None else (last["id"], last["result"]),
             document=value,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

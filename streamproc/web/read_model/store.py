@@ -166,14 +166,15 @@ class Store:
             await asyncio.wait_for(self._follower.at_end.wait(), wait_s)
         return self.ready
 
-    async def seen_command(self, id: str, wait_s: float) -> bool:
-        """Wait until a record that answers this command is in the file; False: none came in time."""
-        return await self.wait(lambda: id in self._commands, wait_s)
+    async def seen_command(self, id: str, wait_s: float) -> str | None:
+        """Wait until a record that answers this command is in the file; its result, or None: none came in time."""
+        await self.wait(lambda: id in self._commands, wait_s)
+        return self._commands.get(id)
 
     async def _applied(self, applied: Applied) -> None:
         self.delivered += applied.deliveries
-        for command, alert in applied.commands:
-            self._commands[command] = alert
+        for command, result in applied.commands:
+            self._commands[command] = result
         while len(self._commands) > REMEMBERED_COMMANDS:
             self._commands.popitem(last=False)
         async with self._news:

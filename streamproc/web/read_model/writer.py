@@ -53,7 +53,7 @@ class Applied:
 
     changed: int
     commands: list[tuple[str, str]] = field(default_factory=list)
-    """(command id, alert id)"""
+    """(command id, result), also of revisions that were overtaken in the same batch."""
     deliveries: int = 0
     unreadable: int = 0
 

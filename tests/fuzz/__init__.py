@@ -1,0 +1,1 @@
+"""Random input for everything that reads bytes from outside: `python -m tests.fuzz --inputs 1000000`."""
