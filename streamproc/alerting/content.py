@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from html import escape as html_escape
-from typing import Any
 
 import orjson
 
@@ -110,11 +109,3 @@ _ESCAPES: Mapping[Method, Callable[[str], str]] = {
     "dingtalk": inert,
     "wecom": inert,
 }
-
-
-def json_values(items: tuple[str, ...]) -> list[Any] | None:
-    """The items as JSON values; None unless every one of them is JSON."""
-    try:
-        return [orjson.loads(item) for item in items]
-    except ValueError:
-        return None

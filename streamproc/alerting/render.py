@@ -229,7 +229,7 @@ def _counted(language: Language, count: int, what: str) -> str:
 
 
 def _period(message: Message) -> str:
-    moments = sorted(str(member.alert["triggered_at"]) for member in message.members if member.alert.get("triggered_at"))
+    moments = sorted(str(one.alert["triggered_at"]) for one in message.members if one.alert.get("triggered_at"))
     if not moments:
         return say(message.language, "unknown")
     first, last = _moment(moments[0], message.language), _moment(moments[-1], message.language)

@@ -1,4 +1,4 @@
-"""The words of messages that are the product's own, in the languages that it has. English is what code is written in."""
+"""The words of messages that are the product's own, in each language. The English ones stand where they are used."""
 
 from __future__ import annotations
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 import base64
 import hmac
 
-import orjson
-
-from streamproc.alerting.render_dingtalk import dingtalk
+from streamproc.alerting.render_dingtalk import dingtalk, dingtalk_content
 from streamproc.channels.answer_code import Codes, by_code
-from streamproc.channels.http import Http
 from streamproc.channels.outcome import Outcome
 from streamproc.channels.post_json import post_json, secrets_in, with_query
-from streamproc.channels.secrets import Environment
+from streamproc.channels.transport import BaseTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_chat import DingTalkChannel
 from streamproc.model.notification import Notification
@@ -30,12 +27,8 @@ CODES = Codes(
 )
 
 
-class DingTalkTransport:
+class DingTalkTransport(BaseTransport):
     """Takes a `DingTalkChannel`."""
-
-    def __init__(self, http: Http, environment: Environment) -> None:
-        self._http = http
-        self._environment = environment
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt. Raises `SettingError`."""
@@ -52,7 +45,8 @@ class DingTalkTransport:
             secrets.append(secret)
         address = with_query(url, parameters)
         secrets = secrets_in(address, *secrets)
-        message = dingtalk(orjson.loads(notification.alert), notification.purpose, notification.silent_count)
+        told, content = self._message(notification, channel), notification.content
+        message = dingtalk(told) if content is None else dingtalk_content(told, content)
         answer, outcome = await post_json(self._http, notification, address, message, secrets)
         return outcome if answer is None else by_code(answer, outcome, CODES, secrets)
 

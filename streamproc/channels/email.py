@@ -27,7 +27,6 @@ from email.policy import SMTP as WIRE
 from email.utils import format_datetime, parseaddr
 
 import aiosmtplib
-import orjson
 from aiosmtplib.errors import (
     SMTPAuthenticationError,
     SMTPConnectError,
@@ -38,11 +37,13 @@ from aiosmtplib.errors import (
 )
 from pydantic import SecretStr
 
-from streamproc.alerting.render_email import email
+from streamproc.alerting.message import Message
+from streamproc.alerting.render_email import email, email_content
 from streamproc.channels.http import ForbiddenAddressError, Http
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason, unusable
-from streamproc.channels.secrets import Environment, masked
+from streamproc.channels.secrets import masked
 from streamproc.channels.tcp import connected
+from streamproc.channels.transport import BaseTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_mail import EmailChannel, MailTls
 from streamproc.model.delivery import MAX_EXCERPT_BYTES, cut
@@ -64,24 +65,22 @@ Answers = Mapping[str, tuple[int, str]]
 """What the server said of recipients that it refused: (SMTP code, text)."""
 
 
-class EmailTransport:
-    """Takes an `EmailChannel`. One connection per message: alerts are few, and servers drop idle ones."""
+class EmailTransport(BaseTransport):
+    """Takes an `EmailChannel`. One connection per message: alerts are few, and servers drop idle ones.
 
-    def __init__(self, http: Http, environment: Environment) -> None:
-        """`http` lends its limits and its guard on addresses; nothing is sent with it."""
-        self._http = http
-        self._environment = environment
+    `http` lends its limits and its guard on addresses; nothing is sent with it.
+    """
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt, at the recipients that `notification.progress` leaves. Raises `SettingError`."""
         assert isinstance(channel, EmailChannel)
         login = self._login(channel)
-        everybody = (notification.recipient,) if notification.recipient else channel.recipients
+        everybody = channel.recipients
         to = notification.progress.left(everybody)
         if not to:
             # the settings lost the recipients that a retry was for
             return _judged(notification, [], {}, "nobody is left to be told")
-        message = made(notification, channel, everybody)
+        message = made(notification, channel, self._message(notification, channel))
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._http.total_seconds):
@@ -137,14 +136,15 @@ class EmailTransport:
             sock.close()
 
 
-def made(notification: Notification, channel: EmailChannel, everybody: Sequence[str]) -> EmailMessage:
+def made(notification: Notification, channel: EmailChannel, told: Message) -> EmailMessage:
     """The message. The same notification makes the same one, but for the boundary between its parts."""
-    mail = email(orjson.loads(notification.alert), notification.purpose, notification.silent_count, channel.template)
+    content = notification.content
+    mail = email(told, channel.template) if content is None else email_content(told, content)
     domain = _domain(parseaddr(channel.sender)[1])
     thread = f"<{_id_text(notification.alert_id)}@{domain}>"
     message = EmailMessage(policy=WIRE)
     message["From"] = channel.sender
-    message["To"] = ", ".join(everybody)
+    message["To"] = ", ".join(channel.recipients)
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(datetime.fromtimestamp(notification.created_at / 1000, UTC))
     message["Message-ID"] = f"<{_id_text(notification.delivery_id)}@{domain}>"
@@ -155,7 +155,8 @@ def made(notification: Notification, channel: EmailChannel, everybody: Sequence[
     if mail.urgent:
         message["Importance"] = "high"
     message.set_content(mail.text, cte="quoted-printable")
-    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    if mail.html:
+        message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     return message
 
 

@@ -32,12 +32,8 @@ LIMITS = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "LimitExceeded",
 TRANSIENT = ("Internal", "ServiceUnavailable", "EventBusInternal", "RequestTimeout")
 
 
-class EventBridgeTransport:
+class EventBridgeTransport(BaseTransport):
     """Takes an `EventBridgeChannel`."""
-
-    def __init__(self, http: Http, environment: Environment) -> None:
-        self._http = http
-        self._environment = environment
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt. Raises `SettingError`."""

@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import orjson
 
+from streamproc.channels import batch
 from streamproc.channels.aliyun import AccessKey, signed_headers
-from streamproc.channels.http import Answer, Http
+from streamproc.channels.http import Answer
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason
-from streamproc.channels.payload import body
-from streamproc.channels.secrets import Environment
-from streamproc.channels.transport import outcome_of
+from streamproc.channels.payload import bodies
+from streamproc.channels.transport import BaseTransport, outcome_of
 from streamproc.channels.webhook import CONTENT_TYPE
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_cloud import FunctionComputeChannel
@@ -24,17 +24,26 @@ from streamproc.model.notification import Notification
 from streamproc.model.webhook import WebhookFormat
 
 
-class FunctionComputeTransport:
+class FunctionComputeTransport(BaseTransport):
     """Takes a `FunctionComputeChannel`."""
-
-    def __init__(self, http: Http, environment: Environment) -> None:
-        self._http = http
-        self._environment = environment
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt. Raises `SettingError`."""
         assert isinstance(channel, FunctionComputeChannel)
-        content = body(notification, WebhookFormat.STANDARD)
+        content = notification.content
+        listed = batch.mode_of(content, channel.mode) == "batch"
+        if content is None:
+            items = bodies(notification, WebhookFormat.STANDARD)
+        else:
+            items = batch.content_items(content, listed=listed)
+        requests = batch.parts(notification, items, listed=listed, max_items=batch.most(content, channel.max_items))
+
+        async def ask(part: batch.Part) -> Outcome:
+            return await self._invoke(channel, part)
+
+        return await batch.in_parts(notification, requests, ask, self._http.total_seconds)
+
+    async def _invoke(self, channel: FunctionComputeChannel, part: batch.Part) -> Outcome:
         url = self._environment.text(channel.url)
         headers = {"content-type": CONTENT_TYPE}
         secrets = [url]
@@ -42,8 +51,8 @@ class FunctionComputeTransport:
             secret = self._environment.text(channel.access_key_secret)
             secrets.append(secret)
             key = AccessKey(channel.access_key_id, secret)
-            headers = signed_headers(key, url, content, CONTENT_TYPE, self._http.clock(), {})
-        result = await self._http.post(url, {**headers, "webhook-id": notification.delivery_id}, content)
+            headers = signed_headers(key, url, part.body, CONTENT_TYPE, self._http.clock(), {})
+        result = await self._http.post(url, {**headers, "webhook-id": part.id}, part.body)
         outcome = outcome_of(result, secrets)
         return classified(result, outcome) if isinstance(result, Answer) else outcome
 

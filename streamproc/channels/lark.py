@@ -11,14 +11,11 @@ import hmac
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
-from streamproc.alerting.render_lark import lark
+from streamproc.alerting.render_lark import lark, lark_content
 from streamproc.channels.answer_code import Codes, by_code
-from streamproc.channels.http import Http
 from streamproc.channels.outcome import Outcome
 from streamproc.channels.post_json import post_json, secrets_in
-from streamproc.channels.secrets import Environment
+from streamproc.channels.transport import BaseTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_chat import LarkChannel
 from streamproc.model.notification import Notification
@@ -33,12 +30,8 @@ CODES = Codes(
 )
 
 
-class LarkTransport:
+class LarkTransport(BaseTransport):
     """Takes a `LarkChannel`."""
-
-    def __init__(self, http: Http, environment: Environment) -> None:
-        self._http = http
-        self._environment = environment
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt. Raises `SettingError`."""
@@ -46,9 +39,8 @@ class LarkTransport:
         address = self._environment.text(channel.url)
         if channel.token is not None:
             address = f"{address.rstrip('/')}/{quote(self._environment.text(channel.token), safe='')}"
-        message: dict[str, Any] = lark(
-            orjson.loads(notification.alert), notification.purpose, notification.silent_count
-        )
+        told, content = self._message(notification, channel), notification.content
+        message: dict[str, Any] = lark(told) if content is None else lark_content(told, content)
         further = []
         if channel.secret is not None:
             secret = self._environment.text(channel.secret)

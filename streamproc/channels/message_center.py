@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from streamproc.channels.http import Http
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason
-from streamproc.channels.secrets import Environment
+from streamproc.channels.transport import BaseTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_inbox import MessageCenterChannel
+from streamproc.model.delivery import MAX_EXCERPT_BYTES, cut
 from streamproc.model.notification import Notification
 
 
-class MessageCenterTransport:
+class MessageCenterTransport(BaseTransport):
     """Takes a `MessageCenterChannel`. Always delivered, without the network."""
 
-    def __init__(self, http: Http, environment: Environment) -> None:
-        """Needs neither."""
-
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
-        """Delivered."""
+        """Delivered. What a content template made of it is the excerpt, so that the dashboard can show it."""
         assert isinstance(channel, MessageCenterChannel)
-        return Outcome(OutcomeKind.DELIVERED, Reason.OK)
+        content = notification.content
+        text = "" if content is None else "\n\n".join(part for part in (content.subject, content.text) if part)
+        return Outcome(OutcomeKind.DELIVERED, Reason.OK, excerpt=cut(text, MAX_EXCERPT_BYTES))

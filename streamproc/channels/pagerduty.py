@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import orjson
-
 from streamproc.alerting.render_pagerduty import pagerduty
 from streamproc.channels.answer_code import MAX_DETAIL, object_in, strange
-from streamproc.channels.http import Answer, Http
+from streamproc.channels.http import Answer
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason
 from streamproc.channels.post_json import post_json, secrets_in
-from streamproc.channels.secrets import Environment, SettingError, masked
+from streamproc.channels.secrets import SettingError, masked
+from streamproc.channels.transport import BaseTransport
 from streamproc.channels.webhook import hidden, own_headers
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_chat import PagerDutyChannel
@@ -26,15 +25,11 @@ from streamproc.model.webhook import WebhookSettings
 KEY_HEADER = "x-routing-key"
 
 
-class PagerDutyTransport:
+class PagerDutyTransport(BaseTransport):
     """Takes a `PagerDutyChannel`, and a webhook whose address is PagerDuty's.
 
     The routing key of such a webhook is its `secret`, or its header `X-Routing-Key`.
     """
-
-    def __init__(self, http: Http, environment: Environment) -> None:
-        self._http = http
-        self._environment = environment
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt. Raises `SettingError`."""
@@ -46,8 +41,7 @@ class PagerDutyTransport:
             headers = own_headers(channel, self._environment)
             key = self._webhook_key(channel, headers)
         url = self._environment.text(channel.url)
-        alert = orjson.loads(notification.alert)
-        event = pagerduty(alert, notification.purpose, notification.silent_count, notification.alert_id)
+        event = pagerduty(self._message(notification, channel), notification.alert_id)
         secrets = [url, key, *secrets_in(url), *hidden(headers)]
         message = {"routing_key": key, **event}
         answer, outcome = await post_json(self._http, notification, url, message, secrets, headers)

@@ -4,6 +4,7 @@ Immutable documents, for receivers that were written to them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +15,32 @@ from streamproc.model.times import iso
 from streamproc.model.webhook import WebhookFormat
 
 
-def body(notification: Notification, format: WebhookFormat) -> bytes:
-    """The JSON to send. The same notification makes the same bytes."""
-    return orjson.dumps(_FORMATS[format](notification, orjson.loads(notification.alert)))
+def bodies(notification: Notification, format: WebhookFormat) -> list[bytes]:
+    """The JSON of each alert, oldest first: of a bundle its members, else the one. The same each time it is made.
+
+    Format `template` without a content, because the template failed, is `standard`.
+    """
+    made = _FORMATS.get(format, _standard)
+    return [orjson.dumps(made(one, orjson.loads(one.alert))) for one in each(notification)]
+
+
+def each(notification: Notification) -> list[Notification]:
+    """A bundle as a notification for each member; any other as it is."""
+    return [
+        replace(
+            notification,
+            delivery_id=member.delivery_id,
+            alert_id=member.alert_id,
+            fingerprint=member.fingerprint,
+            revision=member.revision,
+            purpose=member.purpose,
+            silent_count=member.silent_count,
+            created_at=member.created_at,
+            alert=member.alert,
+            members=(),
+        )
+        for member in notification.members
+    ] or [notification]
 
 
 def _standard(notification: Notification, alert: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import orjson
 
-from streamproc.alerting.render_phone import sms, twiml, variables
+from streamproc.alerting.render_phone import content_text, sms, spoken, twiml, variables
 from streamproc.channels import aliyun, twilio
 from streamproc.channels.fanout import each
-from streamproc.channels.http import Http
 from streamproc.channels.outcome import Outcome
-from streamproc.channels.secrets import Environment
+from streamproc.channels.transport import BaseTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_phone import PhoneChannel, SmsChannel, VoiceChannel
 from streamproc.model.notification import Notification
@@ -19,27 +18,25 @@ VOICE_API = "https://dyvmsapi.aliyuncs.com"
 API_VERSION = "2017-05-25"
 
 
-class _Phone:
-    def __init__(self, http: Http, environment: Environment) -> None:
-        self._http = http
-        self._environment = environment
-
+class _Phone(BaseTransport):
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt, at the recipients that `notification.progress` leaves. Raises `SettingError`."""
         assert isinstance(channel, PhoneChannel)
-        recipients = (notification.recipient,) if notification.recipient else channel.recipients
         provider = self._twilio if channel.provider == "twilio" else self._aliyun
 
         async def ask(number: str) -> Outcome:
             return await provider(notification, channel, number)
 
-        return await each(notification, recipients, ask, self._http.total_seconds)
+        return await each(notification, channel.recipients, ask, self._http.total_seconds)
 
     async def _twilio(self, notification: Notification, channel: PhoneChannel, number: str) -> Outcome:
         raise NotImplementedError
 
     async def _aliyun(self, notification: Notification, channel: PhoneChannel, number: str) -> Outcome:
         raise NotImplementedError
+
+    def _variables(self, notification: Notification, channel: PhoneChannel) -> str:
+        return orjson.dumps(variables(self._message(notification, channel), notification.content)).decode()
 
     async def _call(
         self, notification: Notification, channel: PhoneChannel, api: str, action: str, parameters: dict[str, str]
@@ -56,7 +53,8 @@ class SmsTransport(_Phone):
 
     async def _twilio(self, notification: Notification, channel: PhoneChannel, number: str) -> Outcome:
         assert channel.sender is not None
-        text = sms(orjson.loads(notification.alert), notification.purpose)
+        content = notification.content
+        text = sms(self._message(notification, channel)) if content is None else content_text(content)
         origin = "MessagingServiceSid" if channel.sender.startswith("MG") and len(channel.sender) == 34 else "From"
         form = {"To": number, origin: channel.sender, "Body": text}
         return await twilio.post(self._http, self._environment, notification, channel, "Messages", form)
@@ -69,7 +67,7 @@ class SmsTransport(_Phone):
             "PhoneNumbers": aliyun_number(number),
             "SignName": channel.sign_name,
             "TemplateCode": channel.template_code,
-            "TemplateParam": orjson.dumps(variables(orjson.loads(notification.alert), notification.purpose)).decode(),
+            "TemplateParam": self._variables(notification, channel),
             "OutId": notification.delivery_id,
         }
         return await self._call(notification, channel, SMS_API, "SendSms", parameters)
@@ -81,7 +79,9 @@ class VoiceTransport(_Phone):
     async def _twilio(self, notification: Notification, channel: PhoneChannel, number: str) -> Outcome:
         assert isinstance(channel, VoiceChannel)
         assert channel.sender is not None
-        words = twiml(orjson.loads(notification.alert), notification.purpose, channel.language)
+        content = notification.content
+        said = spoken(self._message(notification, channel)) if content is None else content_text(content)
+        words = twiml(said, channel.language)
         form = {"To": number, "From": channel.sender, "Twiml": words}
         return await twilio.post(self._http, self._environment, notification, channel, "Calls", form)
 
@@ -90,7 +90,7 @@ class VoiceTransport(_Phone):
         parameters = {
             "CalledNumber": aliyun_number(number),
             "TtsCode": channel.template_code,
-            "TtsParam": orjson.dumps(variables(orjson.loads(notification.alert), notification.purpose)).decode(),
+            "TtsParam": self._variables(notification, channel),
             "OutId": notification.delivery_id[-15:],  # the longest that calls take
         }
         if channel.sender is not None:

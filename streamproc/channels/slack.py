@@ -13,11 +13,12 @@ from typing import Any
 
 import orjson
 
-from streamproc.alerting.render import slack
+from streamproc.alerting.message import Links, no_links
+from streamproc.alerting.render_slack import slack, slack_content
 from streamproc.channels.http import Answer, Http
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason, unusable
 from streamproc.channels.secrets import Environment
-from streamproc.channels.transport import outcome_of
+from streamproc.channels.transport import BaseTransport, outcome_of
 from streamproc.channels.webhook import hidden, own_headers
 from streamproc.model.channel import SlackChannel
 from streamproc.model.channel_settings import ChannelSettings
@@ -42,17 +43,17 @@ TRANSIENT = frozenset(
 """Error codes after which Slack's documentation suggests trying again. All others need a person."""
 
 
-class SlackTransport:
+class SlackTransport(BaseTransport):
     """Takes a `SlackChannel`, and a webhook whose address is Slack's."""
 
-    def __init__(self, http: Http, environment: Environment, api: str = API) -> None:
-        self._http = http
-        self._environment = environment
+    def __init__(self, http: Http, environment: Environment, links: Links = no_links, api: str = API) -> None:
+        super().__init__(http, environment, links)
         self._api = api
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt. Raises `SettingError`."""
-        message = slack(orjson.loads(notification.alert), notification.purpose, notification.silent_count)
+        told, content = self._message(notification, channel), notification.content
+        message = slack(told) if content is None else slack_content(told, content)
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "webhook-id": notification.delivery_id,

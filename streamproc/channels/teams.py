@@ -12,12 +12,13 @@ from dataclasses import replace
 
 import orjson
 
-from streamproc.alerting.render_teams import teams
+from streamproc.alerting.render_teams import teams, teams_content
 from streamproc.channels.answer_code import MAX_DETAIL, object_in, strange
-from streamproc.channels.http import Answer, Http
+from streamproc.channels.http import Answer
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason, of_status
 from streamproc.channels.post_json import post_json, secrets_in
-from streamproc.channels.secrets import Environment, masked
+from streamproc.channels.secrets import masked
+from streamproc.channels.transport import BaseTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_chat import TeamsChannel
 from streamproc.model.notification import Notification
@@ -28,17 +29,14 @@ _THROTTLED = re.compile(r"throttl|too many requests|rate limit", re.IGNORECASE)
 _TRANSIENT = re.compile(r"timeout|timed out|unavailable|internalserver|error contacting", re.IGNORECASE)
 
 
-class TeamsTransport:
+class TeamsTransport(BaseTransport):
     """Takes a `TeamsChannel`. Delivered is what the workflow has accepted; what it does then nobody can see."""
-
-    def __init__(self, http: Http, environment: Environment) -> None:
-        self._http = http
-        self._environment = environment
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt. Raises `SettingError`."""
         assert isinstance(channel, TeamsChannel)
-        message = teams(orjson.loads(notification.alert), notification.purpose, notification.silent_count)
+        told, content = self._message(notification, channel), notification.content
+        message = teams(told) if content is None else teams_content(told, content)
         url = self._environment.text(channel.url)
         secrets = secrets_in(url)
         answer, outcome = await post_json(self._http, notification, url, message, secrets)

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from streamproc.channels.http import Answer
+from streamproc.alerting.message import Links, Message, language_of, no_links
+from streamproc.channels.http import Answer, Http
 from streamproc.channels.outcome import Outcome, of_status
-from streamproc.channels.secrets import masked
+from streamproc.channels.secrets import Environment, masked
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.delivery import MAX_EXCERPT_BYTES, cut
 from streamproc.model.notification import Notification
@@ -20,6 +21,24 @@ class Transport(Protocol):
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt. May raise `SettingError` for settings that cannot be used."""
         ...
+
+
+class BaseTransport:
+    """What transports have in common: a client, the variables of settings, and how links to alerts are made."""
+
+    def __init__(self, http: Http, environment: Environment, links: Links = no_links) -> None:
+        self._http = http
+        self._environment = environment
+        self._links = links
+
+    def _message(self, notification: Notification, channel: ChannelSettings) -> Message:
+        """The notification as renderers take it, in the channel's language."""
+        return message_of(notification, channel, self._links)
+
+
+def message_of(notification: Notification, channel: ChannelSettings, links: Links) -> Message:
+    """The notification as renderers take it: in the channel's language, without links where it wants none."""
+    return Message.of(notification, language_of(channel), no_links if channel.disable_details else links)
 
 
 def outcome_of(result: Answer | Outcome, secrets: Iterable[str]) -> Outcome:

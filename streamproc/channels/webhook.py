@@ -1,4 +1,4 @@
-"""Webhooks: one signed POST per notification.
+"""Webhooks: one signed POST per notification, or per so many of its alerts.
 
 `webhook-id` is the delivery id, so it is the same on every retry and receivers can drop what they have had;
 `webhook-timestamp` is the time of the attempt.
@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from streamproc.channels import sign
-from streamproc.channels.http import Http
+from streamproc.channels import batch, sign
 from streamproc.channels.outcome import Outcome
-from streamproc.channels.payload import body
+from streamproc.channels.payload import bodies
 from streamproc.channels.secrets import Environment, SettingError
-from streamproc.channels.transport import outcome_of
+from streamproc.channels.transport import BaseTransport, outcome_of
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.notification import Notification
 from streamproc.model.webhook import STANDARD_SIGNATURE, WebhookSettings, sendable_header
@@ -23,29 +22,35 @@ CONTENT_TYPE = "application/json;charset=utf-8"
 _OPEN_HEADERS = frozenset({"accept", "content-type", "user-agent"})
 
 
-class WebhookTransport:
+class WebhookTransport(BaseTransport):
     """Delivered is any 2xx."""
-
-    def __init__(self, http: Http, environment: Environment) -> None:
-        self._http = http
-        self._environment = environment
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt; `channel` is a `WebhookSettings`. Raises `SettingError`."""
         assert isinstance(channel, WebhookSettings)
-        content = body(notification, channel.format)
-        now = self._http.clock()
-        secrets = self._signing_secrets(channel, now)
-        custom = own_headers(channel, self._environment)
-        headers = {
-            "Content-Type": CONTENT_TYPE,
-            **custom,
-            "webhook-id": notification.delivery_id,
-            "webhook-timestamp": str(int(now)),
-            **_signature(channel, notification.delivery_id, int(now), content, secrets),
-        }
-        result = await self._http.post(self._environment.text(channel.url), headers, content)
-        return outcome_of(result, (*secrets, *hidden(custom)))
+        content = notification.content
+        listed = batch.mode_of(content, channel.mode) == "batch"
+        if content is None:
+            items = bodies(notification, channel.format)
+        else:
+            items = batch.content_items(content, listed=listed)
+        requests = batch.parts(notification, items, listed=listed, max_items=batch.most(content, channel.max_items))
+        url, custom = self._environment.text(channel.url), own_headers(channel, self._environment)
+
+        async def ask(part: batch.Part) -> Outcome:
+            now = self._http.clock()
+            secrets = self._signing_secrets(channel, now)
+            headers = {
+                "Content-Type": CONTENT_TYPE,
+                **custom,
+                "webhook-id": part.id,
+                "webhook-timestamp": str(int(now)),
+                **_signature(channel, part.id, int(now), part.body, secrets),
+            }
+            result = await self._http.post(url, headers, part.body)
+            return outcome_of(result, (*secrets, *hidden(custom)))
+
+        return await batch.in_parts(notification, requests, ask, self._http.total_seconds)
 
     def _signing_secrets(self, channel: WebhookSettings, now: float) -> list[str]:
         configured = channel.all_secrets

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import orjson
-
-from streamproc.alerting.render_wecom import wecom
+from streamproc.alerting.render_wecom import wecom, wecom_content
 from streamproc.channels.answer_code import Codes, by_code
-from streamproc.channels.http import Http
 from streamproc.channels.outcome import Outcome
 from streamproc.channels.post_json import post_json, secrets_in, with_query
-from streamproc.channels.secrets import Environment
+from streamproc.channels.transport import BaseTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_chat import WeComChannel
 from streamproc.model.notification import Notification
@@ -24,12 +21,8 @@ CODES = Codes(
 )
 
 
-class WeComTransport:
+class WeComTransport(BaseTransport):
     """Takes a `WeComChannel`."""
-
-    def __init__(self, http: Http, environment: Environment) -> None:
-        self._http = http
-        self._environment = environment
 
     async def send(self, notification: Notification, channel: ChannelSettings) -> Outcome:
         """One attempt. Raises `SettingError`."""
@@ -37,6 +30,7 @@ class WeComTransport:
         parameters = {} if channel.key is None else {"key": self._environment.text(channel.key)}
         address = with_query(self._environment.text(channel.url), parameters)
         secrets = secrets_in(address)
-        message = wecom(orjson.loads(notification.alert), notification.purpose, notification.silent_count)
+        told, content = self._message(notification, channel), notification.content
+        message = wecom(told) if content is None else wecom_content(told, content)
         answer, outcome = await post_json(self._http, notification, address, message, secrets)
         return outcome if answer is None else by_code(answer, outcome, CODES, secrets)

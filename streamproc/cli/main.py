@@ -43,6 +43,7 @@ GROUPS: dict[str, Group] = {
     "backtest": Group("backtest", "Run rules over recorded events, without a broker."),
     "backfill": Group("backfill", "Let rules learn from the past."),
     "doctor": Group("doctor", "Say what is wrong with an installation."),
+    "erase": Group("erase", "Erase everything of one tenant."),
     "bench": Group("bench", "Measure throughput and latency on this machine."),
 }
 
