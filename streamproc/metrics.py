@@ -52,6 +52,9 @@ ATTEMPT_SECONDS = Histogram(
     ["channel"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+TEMPLATE_FAILURES = Counter(
+    "streamproc_template_failures_total", "Messages whose content template failed, sent with built-in texts", ["method"]
+)
 OUTSTANDING = Gauge("streamproc_deliveries_outstanding", "Notifications accepted and not finished")
 END_TO_END_SECONDS = Histogram(
     "streamproc_delivered_after_seconds",

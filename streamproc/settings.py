@@ -151,6 +151,8 @@ class Settings(BaseSettings):
     delivery_group: Name = "streamproc-delivery"
     session_timeout: Annotated[float, Field(ge=1, le=1800)] = 15.0
     """Seconds of silence after which Kafka gives a process's partitions to another."""
+    alert_retention_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """Days after which a resolved alert gets its tombstones on `alerts` and `incidents`."""
     commit_interval: Annotated[float, Field(ge=0.05, le=60)] = 1.0
     """Seconds between commits of what was read."""
 

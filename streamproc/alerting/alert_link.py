@@ -61,7 +61,7 @@ def verify(token: str, keys: bytes | Sequence[bytes], now: int) -> tuple[str, st
     except (binascii.Error, ValueError):
         raise LinkError("the link is not one of ours") from None
     known = [keys] if isinstance(keys, bytes) else list(keys)
-    if not any([hmac.compare_digest(_signature(key, content), signature) for key in known]):
+    if not any(hmac.compare_digest(_signature(key, content), signature) for key in known):
         raise LinkError("the link is not one of ours")
     tenant, id, ends = orjson.loads(content)
     if now >= ends * 1000:

@@ -39,7 +39,7 @@ from pydantic import SecretStr
 
 from streamproc.alerting.message import Message
 from streamproc.alerting.render_email import email, email_content
-from streamproc.channels.http import ForbiddenAddressError, Http
+from streamproc.channels.http import ForbiddenAddressError
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason, unusable
 from streamproc.channels.secrets import masked
 from streamproc.channels.tcp import connected

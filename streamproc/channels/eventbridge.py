@@ -1,4 +1,4 @@
-"""Event buses: PutEvents of AWS EventBridge (SigV4) and of Alibaba Cloud's EventBridge, one entry per notification.
+"""Event buses: PutEvents of AWS EventBridge (SigV4) and of Alibaba Cloud's EventBridge, one entry per alert.
 
 Both may answer 200 and still have failed: `FailedEntryCount` and the entry's `ErrorCode` decide.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -17,19 +17,26 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from streamproc.alerting.render_cloud import aws_entry, cloud_event
-from streamproc.channels import sigv4
-from streamproc.channels.http import Answer, Http
+from streamproc.alerting.render_cloud import MAX_ENTRY_BYTES, aws_entry, cloud_event
+from streamproc.channels import batch, sigv4
+from streamproc.channels.http import Answer
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason
-from streamproc.channels.secrets import Environment
-from streamproc.channels.transport import outcome_of
+from streamproc.channels.payload import each
+from streamproc.channels.transport import BaseTransport, outcome_of
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_cloud import EventBridgeChannel
 from streamproc.model.notification import Notification
+from streamproc.model.progress import Progress
 
 LIMITS = ("Throttl", "TooManyRequests", "RequestLimitExceeded", "LimitExceeded", "SlowDown")
 """Beginnings of codes that ask to come back later."""
 TRANSIENT = ("Internal", "ServiceUnavailable", "EventBusInternal", "RequestTimeout")
+
+
+MAX_ENTRIES = 10
+"""In a request, by AWS; Alibaba Cloud takes as many."""
+
+Entry = dict[str, Any]
 
 
 class EventBridgeTransport(BaseTransport):
@@ -40,25 +47,35 @@ class EventBridgeTransport(BaseTransport):
         assert isinstance(channel, EventBridgeChannel)
         secret = self._environment.text(channel.access_key_secret)
         token = self._environment.text(channel.session_token) if channel.session_token else None
-        request = self._aws if channel.provider == "aws" else self._aliyun
-        url, headers, body = request(notification, channel, secret, token)
-        result = await self._http.post(url, {**headers, "webhook-id": notification.delivery_id}, body)
-        outcome = outcome_of(result, (secret, token or ""))
-        return classified(result, outcome) if isinstance(result, Answer) else outcome
+        sign = self._aws if channel.provider == "aws" else self._aliyun
+        content = notification.content
+        single = batch.mode_of(content, channel.mode) == "single"
+        most = 1 if single else min(batch.most(content, channel.max_items) or MAX_ENTRIES, MAX_ENTRIES)
+        entries = _entries(notification, channel)
+        requests = _requests(notification, entries, most)
+
+        async def ask(part: batch.Part) -> Outcome:
+            chosen = [entries[int(key) - 1] for key in part.keys]
+            url, headers, body = sign(chosen, channel, secret, token)
+            result = await self._http.post(url, {**headers, "webhook-id": part.id}, body)
+            outcome = outcome_of(result, (secret, token or ""))
+            return classified(result, outcome, part.keys) if isinstance(result, Answer) else outcome
+
+        return await batch.in_parts(notification, requests, ask, self._http.total_seconds)
 
     def _aws(
-        self, notification: Notification, channel: EventBridgeChannel, secret: str, token: str | None
+        self, entries: Sequence[Entry], channel: EventBridgeChannel, secret: str, token: str | None
     ) -> tuple[str, dict[str, str], bytes]:
         """(address, headers, body) of a PutEvents request."""
         zone = "amazonaws.com.cn" if channel.region.startswith("cn-") else "amazonaws.com"
         url = self._endpoint(channel) or f"https://events.{channel.region}.{zone}/"
-        body = orjson.dumps({"Entries": [aws_entry(notification, channel.source, channel.bus)]})
+        body = orjson.dumps({"Entries": entries})
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AWSEvents.PutEvents"}
         key = sigv4.Credentials(channel.access_key_id, secret, token)
         return url, sigv4.signed(key, url, headers, body, channel.region, "events", self._http.clock()), body
 
     def _aliyun(
-        self, notification: Notification, channel: EventBridgeChannel, secret: str, token: str | None
+        self, entries: Sequence[Entry], channel: EventBridgeChannel, secret: str, token: str | None
     ) -> tuple[str, dict[str, str], bytes]:
         url = (self._endpoint(channel) or "").rstrip("/") + "/openapi/putEvents"
         headers = {
@@ -78,7 +95,7 @@ class EventBridgeTransport(BaseTransport):
             headers |= {"x-acs-accesskey-id": channel.access_key_id, "x-acs-security-token": token}
         signature = aliyun_signature(secret, urlsplit(url).path, headers)
         headers["authorization"] = f"acs:{channel.access_key_id}:{signature}"
-        return url, headers, orjson.dumps([cloud_event(notification, channel.source, channel.bus)])
+        return url, headers, orjson.dumps(entries)
 
     def _endpoint(self, channel: EventBridgeChannel) -> str | None:
         if channel.endpoint is None:
@@ -101,26 +118,72 @@ def aliyun_signature(secret: str, path: str, headers: Mapping[str, str]) -> str:
     return base64.b64encode(hmac.digest(secret.encode(), "\n".join(lines).encode(), "sha1")).decode()
 
 
-def classified(answer: Answer, outcome: Outcome) -> Outcome:
-    """The outcome by what the body says of the entry, and of the request where that was refused."""
+def classified(answer: Answer, outcome: Outcome, keys: Sequence[str] = ("1",)) -> Outcome:
+    """The outcome by what the body says of each entry, and of the request where that was refused.
+
+    `keys` name the entries, in their order; of several the progress says which were taken and which never will be.
+    """
     document = _document(answer.body)
     if outcome.kind is not OutcomeKind.DELIVERED:
         code = document.get("__type") or document.get("code") or document.get("Code")
         if not isinstance(code, str):
             return outcome
         return _by_code(outcome, code.rpartition("#")[2])
-    entries = document.get("Entries") or document.get("EntryList")
-    failed = document.get("FailedEntryCount")
-    first = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], Mapping) else {}
-    if failed == 0 and first.get("EventId"):
+    said = document.get("Entries") or document.get("EntryList")
+    entries = [one if isinstance(one, Mapping) else {} for one in said] if isinstance(said, list) else []
+    taken = len(entries) == len(keys) and all(one.get("EventId") for one in entries)
+    if document.get("FailedEntryCount") == 0 and taken:
         return outcome
-    code = first.get("ErrorCode") or document.get("code")
-    if not isinstance(code, str) or not answer.complete:
-        return replace(
-            outcome, kind=OutcomeKind.RETRY, reason=Reason.BAD_ANSWER, detail="not an answer of EventBridge's"
-        )
     refused = replace(outcome, kind=OutcomeKind.PERMANENT, reason=Reason.PROVIDER_ERROR)
-    return _by_code(refused, code)
+    if len(entries) != len(keys) or not answer.complete:
+        code = entries[0].get("ErrorCode") if len(entries) == len(keys) else document.get("code")
+        if isinstance(code, str) and answer.complete:
+            return _by_code(refused, code)
+        return _strange(outcome)
+    progress, judged = Progress(), list[Outcome]()
+    for key, entry in zip(keys, entries, strict=True):
+        code = entry.get("ErrorCode") or (None if entry.get("EventId") else document.get("code"))
+        if entry.get("EventId") and not code:
+            progress = progress.after([key], [])
+            continue
+        one = _by_code(refused, code) if isinstance(code, str) else _strange(outcome)
+        judged.append(one)
+        if one.kind is OutcomeKind.PERMANENT:
+            progress = progress.after([], [key])
+    if not judged:
+        return _strange(outcome)
+    worst = next((one for one in judged if one.kind is OutcomeKind.RETRY), judged[0])
+    return worst if len(keys) == 1 else replace(worst, progress=progress)
+
+
+def _strange(outcome: Outcome) -> Outcome:
+    detail = "not an answer of EventBridge's"
+    return replace(outcome, kind=OutcomeKind.RETRY, reason=Reason.BAD_ANSWER, detail=detail)
+
+
+def _entries(notification: Notification, channel: EventBridgeChannel) -> list[Entry]:
+    """An entry for each alert, oldest first."""
+    make = aws_entry if channel.provider == "aws" else cloud_event
+    alone, content = each(notification), notification.content
+    texts = [None] * len(alone) if content is None else [(content.subject, item) for item in content.items]
+    return [make(one, channel.source, channel.bus, text) for one, text in zip(alone, texts, strict=True)]
+
+
+def _requests(notification: Notification, entries: Sequence[Entry], most: int) -> list[batch.Part]:
+    """The entries that are left, in requests of at most so many and of `MAX_ENTRY_BYTES`. Their bodies are not made."""
+    left = notification.progress.left(str(place) for place in range(1, len(entries) + 1))
+    groups: list[list[str]] = []
+    room = 0
+    for key in left:
+        size = len(orjson.dumps(entries[int(key) - 1]))
+        if not groups or len(groups[-1]) >= most or size > room:
+            groups.append([])
+            room = MAX_ENTRY_BYTES
+        groups[-1].append(key)
+        room -= size
+    whole = len(groups) == 1 and len(left) == len(entries)
+    id = notification.delivery_id
+    return [batch.Part(tuple(keys), id if whole else f"{id}.{keys[0]}-{keys[-1]}", b"") for keys in groups]
 
 
 def _by_code(outcome: Outcome, code: str) -> Outcome:

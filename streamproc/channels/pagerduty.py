@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import orjson
+
 from streamproc.alerting.render_pagerduty import pagerduty
+from streamproc.channels import batch
 from streamproc.channels.answer_code import MAX_DETAIL, object_in, strange
 from streamproc.channels.http import Answer
 from streamproc.channels.outcome import Outcome, OutcomeKind, Reason
-from streamproc.channels.post_json import post_json, secrets_in
+from streamproc.channels.payload import each
+from streamproc.channels.post_json import secrets_in
 from streamproc.channels.secrets import SettingError, masked
-from streamproc.channels.transport import BaseTransport
-from streamproc.channels.webhook import hidden, own_headers
+from streamproc.channels.transport import BaseTransport, outcome_of
+from streamproc.channels.webhook import CONTENT_TYPE, hidden, own_headers
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.channels_chat import PagerDutyChannel
 from streamproc.model.notification import Notification
@@ -41,11 +45,22 @@ class PagerDutyTransport(BaseTransport):
             headers = own_headers(channel, self._environment)
             key = self._webhook_key(channel, headers)
         url = self._environment.text(channel.url)
-        event = pagerduty(self._message(notification, channel), notification.alert_id)
         secrets = [url, key, *secrets_in(url), *hidden(headers)]
-        message = {"routing_key": key, **event}
-        answer, outcome = await post_json(self._http, notification, url, message, secrets, headers)
-        return outcome if answer is None else classified(answer, outcome, secrets)
+        message = self._message(notification, channel)
+        # a bundle only comes where the settings did not show that this is PagerDuty; each alert is an incident
+        events = [
+            orjson.dumps({"routing_key": key, **pagerduty(told, one.alert_id)})
+            for told, one in zip(message.each, each(notification), strict=True)
+        ]
+
+        async def ask(part: batch.Part) -> Outcome:
+            own = {**headers, "Content-Type": CONTENT_TYPE, "webhook-id": part.id}
+            result = await self._http.post(url, own, part.body)
+            outcome = outcome_of(result, secrets)
+            return classified(result, outcome, secrets) if isinstance(result, Answer) else outcome
+
+        requests = batch.parts(notification, events, listed=False)
+        return await batch.in_parts(notification, requests, ask, self._http.total_seconds)
 
     def _webhook_key(self, channel: WebhookSettings, headers: dict[str, str]) -> str:
         """The routing key; its header, which PagerDuty does not read here, is taken out."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from streamproc import metrics
+from streamproc.alerting.content import ContentError, method_of, rendered
+from streamproc.alerting.message import Links, no_links
 from streamproc.channels.dingtalk import DingTalkTransport
 from streamproc.channels.email import EmailTransport
 from streamproc.channels.eventbridge import EventBridgeTransport
@@ -18,14 +23,15 @@ from streamproc.channels.phone import SmsTransport, VoiceTransport
 from streamproc.channels.secrets import Environment, SettingError
 from streamproc.channels.slack import SlackTransport
 from streamproc.channels.teams import TeamsTransport
-from streamproc.channels.transport import Transport
+from streamproc.channels.transport import Transport, message_of
 from streamproc.channels.webhook import WebhookTransport
 from streamproc.channels.wecom import WeComTransport
 from streamproc.model.channel_settings import ChannelSettings
+from streamproc.model.content_template import ContentTemplate, Method
 from streamproc.model.notification import Notification
 from streamproc.model.webhook import WebhookSettings, provider_of
 
-TRANSPORTS: Mapping[str, Callable[[Http, Environment], Transport]] = {
+TRANSPORTS: Mapping[str, Callable[[Http, Environment, Links], Transport]] = {
     "dingtalk": DingTalkTransport,
     "email": EmailTransport,
     "eventbridge": EventBridgeTransport,
@@ -44,18 +50,35 @@ TRANSPORTS: Mapping[str, Callable[[Http, Environment], Transport]] = {
 log = logging.getLogger(__name__)
 
 
+Templates = Callable[[str, str], ContentTemplate | None]
+"""(tenant, id) → the content template, if there is one that can be used."""
+
+
 class Transports:
     """Sends through whatever a notification's channel is."""
 
-    def __init__(self, http: Http, environment: Mapping[str, str]) -> None:
-        """`environment`: the variables that settings may name as `${NAME}`, usually `os.environ`."""
+    def __init__(
+        self,
+        http: Http,
+        environment: Mapping[str, str],
+        templates: Templates | None = None,
+        links: Links = no_links,
+    ) -> None:
+        """`environment`: the variables that settings may name as `${NAME}`, usually `os.environ`.
+
+        `templates` finds content templates; without it there are none. `links` makes the links that show an alert
+        without signing in (`AlertLinks`).
+        """
         self._environment = Environment(environment)
-        self._transports = {name: make(http, self._environment) for name, make in TRANSPORTS.items()}
+        self._templates = templates or (lambda tenant, id: None)
+        self._links = links
+        self._transports = {name: make(http, self._environment, links) for name, make in TRANSPORTS.items()}
 
     async def send(self, notification: Notification, channel: ChannelSettings | None) -> Outcome:
         """One attempt. Raises nothing but `CancelledError`: whatever goes wrong is an outcome.
 
-        `channel` None: it was deleted after the notification was made.
+        `channel` None: it was deleted after the notification was made. A channel of people has the recipients that the
+        notification is for (`alerting.addressing.addressed`).
         """
         if channel is None:
             detail = f"{notification.channel} is no longer configured"
@@ -64,13 +87,41 @@ class Transports:
             detail = f"{notification.channel} was disabled"
             return Outcome(OutcomeKind.PERMANENT, Reason.DISABLED, detail=detail)
         try:
-            return await self._transports[self._transport(channel)].send(notification, channel)
+            transport = self._transport(channel)
+            worded, problem = await self._worded(notification.plain, channel, transport)
+            outcome = await self._transports[transport].send(worded, channel)
         except SettingError as error:
             return unusable(str(error))
         except Exception:
             # a fault of ours must not stop the others' deliveries; it is retried like an outage and stands in the log
             log.exception("attempt at %s failed unexpectedly", notification.delivery_id)
             return Outcome(OutcomeKind.RETRY, Reason.INTERNAL, detail="a fault in streamproc; its log says more")
+        if problem:
+            outcome = replace(outcome, detail="; ".join(part for part in (problem, outcome.detail) if part))
+        return outcome
+
+    async def _worded(
+        self, notification: Notification, channel: ChannelSettings, transport: str
+    ) -> tuple[Notification, str]:
+        """The notification with what its content template makes of it; and what is wrong with the template."""
+        id, method = notification.template or channel.content_template, method_of(transport)
+        if not id or method is None:
+            return notification, ""
+        template = self._templates(notification.tenant, id)
+        if template is None:
+            return notification, self._failed(notification, method, id, "is not configured")
+        message = message_of(notification, channel, self._links)
+        try:
+            # in a thread, so that a slow template does not hold up other deliveries
+            content = await asyncio.to_thread(rendered, template, method, message)
+        except ContentError as error:
+            return notification, self._failed(notification, method, id, str(error))
+        return replace(notification, content=content), ""
+
+    def _failed(self, notification: Notification, method: Method, id: str, why: str) -> str:
+        metrics.TEMPLATE_FAILURES.labels(method).inc()
+        log.warning("template %s of %s: %s", id, notification.tenant, why)
+        return f"template {id}: {why}; the built-in text was sent"
 
     def _transport(self, channel: ChannelSettings) -> str:
         """A webhook's address may be in a variable, so only now it shows that it is Slack's or PagerDuty's."""

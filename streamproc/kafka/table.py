@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import structlog
 from rocksdict import (
     BlockBasedOptions,
     Cache,
@@ -21,11 +22,18 @@ from rocksdict import (
     WriteBatch,
 )
 
+log = structlog.get_logger(__name__)
+
 TIMER, META = b"t", b"m"
 _OFFSET = b"m:offset"
 _WRITTEN = b"m:written"
 _CACHE_BYTES = 32 * 1024 * 1024
 _WRITE_BUFFER_BYTES = 8 * 1024 * 1024
+
+
+def _damaged(path: Path) -> Path:
+    """The mark beside a copy that it was found damaged."""
+    return path.with_name(f"{path.name}.damaged")
 
 
 def _options() -> Options:
@@ -50,6 +58,10 @@ class LocalTable:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        if _damaged(path).exists():
+            log.warning("table.damaged", path=str(path), next="rebuilding from the changelog")
+            shutil.rmtree(path, ignore_errors=True)
+            _damaged(path).unlink()
         self._db = Rdict(str(path), _options())
         self._swept = 0
 
@@ -73,8 +85,17 @@ class LocalTable:
 
     def get(self, key: bytes) -> bytes | None:
         """The value under `key`."""
-        value: bytes | None = self._db.get(key)
+        try:
+            value: bytes | None = self._db.get(key)
+        except Exception as error:
+            self._note_damage(error)
+            raise
         return value
+
+    def _note_damage(self, error: Exception) -> None:
+        """What RocksDB finds damaged is thrown away at the next start; until then nothing is to be built on it."""
+        if "Corruption" in str(error):
+            _damaged(self.path).touch()
 
     def due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` index entries (time, key) with time <= `until`, earliest first."""
@@ -120,7 +141,11 @@ class LocalTable:
             lowest = min(lowest, when)
         put(_OFFSET, offset.to_bytes(8, "big"))
         put(_WRITTEN, now.to_bytes(8, "big"))
-        self._db.write(batch)
+        try:
+            self._db.write(batch)
+        except Exception as error:
+            self._note_damage(error)
+            raise
         self._swept = max(lowest, 0)
 
     def scan(

@@ -97,6 +97,8 @@ class Reason(StrEnum):
     """The user was deleted or disabled, or lost the address, after the notification was made."""
     ENDPOINT_OFF = "endpoint_off"
     """The endpoint failed for so long that it was switched off."""
+    ALREADY_TOLD = "already_told"
+    """A channel that was to stand in for another had told the same already."""
 
 
 class DeliveryState(StrEnum):

@@ -71,7 +71,8 @@ class Notification:
     the id of a content template of the tenant, empty for what the channel has or the product's own texts.
     `members`: of a bundle, what it tells of, oldest first; `alert` is the newest, `alert_id` names the
     *gathering* (`grp_…`) and `revision` counts its bundles. `fallback_for`: the channel that gave up and that
-    this one stands in for. `progress` is the outbox's own and not on the topic: which of a channel's recipients need
+    this one stands in for. `replay_of`: the delivery that somebody asked to be made again; such a one goes out whatever
+    came after it. `progress` is the outbox's own and not on the topic: which of a channel's recipients need
     no further attempt. Nor is `content`, which a content template made for one attempt. Replays make equal
     `delivery_id`s, so it serves receivers as idempotency key. Times are ms since the epoch.
     """
@@ -92,6 +93,7 @@ class Notification:
     template: str = ""
     members: tuple[Member, ...] = ()
     fallback_for: ChannelRef | None = None
+    replay_of: str = ""
     progress: Progress = NONE_YET
     content: Content | None = None
 
@@ -102,8 +104,9 @@ class Notification:
 
     @property
     def chain(self) -> tuple[str, str, ChannelRef, str]:
-        """Notifications of one chain go out one after another, in the order of their revisions."""
-        return (self.tenant, self.alert_id, self.channel, self.recipient)
+        """Notifications of one chain go out one after another, in the order of their revisions; a replay is alone."""
+        alone = "\0" + self.delivery_id if self.replay_of else ""
+        return (self.tenant, self.alert_id, self.channel, self.recipient + alone)
 
     @property
     def plain(self) -> Notification:
@@ -143,6 +146,7 @@ class Notification:
                 "silent_count": self.silent_count,
                 "template": self.template,
                 "fallback_for": None if self.fallback_for is None else str(self.fallback_for),
+                "replay_of": self.replay_of,
                 "members": [_member_document(member) for member in self.members],
                 "created_at": iso(self.created_at),
                 "alert": orjson.Fragment(self.alert),
@@ -174,6 +178,7 @@ class Notification:
                 template=doc.get("template", ""),
                 members=tuple(_member(member) for member in doc.get("members", ())),
                 fallback_for=None if not doc.get("fallback_for") else ChannelRef.parse(doc["fallback_for"]),
+                replay_of=doc.get("replay_of", ""),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a notification: {error!r}") from None

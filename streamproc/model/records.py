@@ -202,6 +202,7 @@ class NotificationRecord(Record):
     silent_count: int
     template: str = ""
     fallback_for: Annotated[str | None, Field(description="the channel that gave up, kind/id")] = None
+    replay_of: Annotated[str, Field(description="the delivery that was asked to be made again")] = ""
     members: list[MemberRecord] = []
     created_at: Time
     alert: AlertRecord

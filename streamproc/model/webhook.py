@@ -134,7 +134,7 @@ class WebhookSettings(ChannelSettings):
     @property
     def bundles(self) -> bool:
         """Only a batch can tell of several."""
-        return self.mode == "batch" or self.transport == "slack"
+        return self.transport == "slack" or (self.mode == "batch" and self.transport == "webhook")
 
     @model_validator(mode="after")
     def _has_its_template(self) -> WebhookSettings:

@@ -17,6 +17,7 @@ from streamproc.engine import state as codec
 from streamproc.engine.changes import KEY, RETIRED
 from streamproc.engine.frame import Frame, SignalError, unpack
 from streamproc.engine.partition import PartitionEngine
+from streamproc.engine.timers import DAY_MS
 from streamproc.kafka.dead_letter import DeadLetter
 from streamproc.kafka.ledger import Ledger, LedgerSettings, Output
 from streamproc.kafka.partition import partition_by
@@ -67,6 +68,7 @@ class Detect:
         self.signals = topics["signals"]
         self._changelog = topics["detectors-changelog"]
         self.sources = [f"{spec.topic}/{p}" for spec in topics.sources for p in range(spec.partitions)]
+        self.alert_retention_ms = app.settings.alert_retention_days * DAY_MS
         self.opening: dict[int, Ledger] = {}
         """Ledgers that are recovering, for the health site."""
 
@@ -117,7 +119,9 @@ class DetectPartition:
         self._detect = detect
         self._ledger = ledger
         self._snapshot = detect.snapshot
-        self._engine = PartitionEngine(ledger.table, self._snapshot.rules, detect.sources)
+        self._engine = PartitionEngine(
+            ledger.table, self._snapshot.rules, detect.sources, alert_retention_ms=detect.alert_retention_ms
+        )
         self._topic = detect.signals.topic
         self._next = ledger.position(self._topic)
         self._scan_from: bytes | None = KEY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Site:
     dead = topics["dead-letters"]
     producer = AwaitedProducer(client_options(settings), ACKNOWLEDGED_S, dead.topic, dead.partitions)
     await producer.start()
-    stack.push_async_callback(producer.stop)
+    stack.push_async_callback(_stopped, producer)
     writer = await stack.enter_async_context(ConfigWriter(settings))
     tailer = ConfigTailer(settings)
     await tailer.start()
@@ -122,6 +123,12 @@ async def _first_key(site: Site) -> None:
         async with asyncio.timeout(ACKNOWLEDGED_S):
             await site.tailer.wait_for(offset)
     await asyncio.to_thread(show_once, site.settings, token)
+
+
+async def _stopped(producer: AwaitedProducer) -> None:
+    """Everything that was answered has been acknowledged: what a broker that has gone never takes is let go."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(producer.stop(), SHUTDOWN_S)
 
 
 async def _open_store(settings: Settings, topics: Topics, stack: AsyncExitStack) -> Store:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from hypothesis import given
 
+from streamproc.alerting.message import Message
 from streamproc.alerting.render_chat import runbook
 from streamproc.alerting.render_dingtalk import MAX_BYTES as DINGTALK_BYTES
 from streamproc.alerting.render_dingtalk import dingtalk
@@ -47,7 +48,7 @@ def test_teams() -> None:
         return {"type": "RichTextBlock", "inlines": runs, "spacing": "small"}
 
     title = {"type": "TextRun", "text": HEAD, "weight": "bolder", "size": "large", "color": "attention"}
-    assert teams({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2) == {
+    assert teams(Message({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2)) == {
         "type": "message",
         "attachments": [
             {
@@ -79,7 +80,7 @@ def test_teams() -> None:
 
 
 def test_pagerduty_trigger() -> None:
-    event = pagerduty({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2, ALERT["id"])
+    event = pagerduty(Message({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2), ALERT["id"])
     assert event == {
         "event_action": "trigger",
         "dedup_key": ALERT["id"],
@@ -91,7 +92,7 @@ def test_pagerduty_trigger() -> None:
             "severity": "error",
             "class": "Excessive Failed Logins",
             "timestamp": "2026-02-10T14:32:15.123+00:00",
-            "custom_details": {**dict(DETAILS), "Alert ID": ALERT["id"], "Silent": NOTE},
+            "custom_details": {**dict(DETAILS), "Alert ID": ALERT["id"], "Notes": NOTE},
         },
     }
 
@@ -108,12 +109,12 @@ def test_pagerduty_trigger() -> None:
     ],
 )
 def test_pagerduty_severities(severity: str | None, theirs: str) -> None:
-    event = pagerduty({**ALERT, "severity": severity}, Purpose.TRIGGERED, 0, "a")
+    event = pagerduty(Message({**ALERT, "severity": severity}, Purpose.TRIGGERED, 0), "a")
     assert event["payload"]["severity"] == theirs
 
 
 def test_dingtalk() -> None:
-    assert dingtalk({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2) == {
+    assert dingtalk(Message({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2)) == {
         "msgtype": "markdown",
         "markdown": {
             "title": HEAD,
@@ -125,7 +126,7 @@ def test_dingtalk() -> None:
 
 
 def test_wecom() -> None:
-    assert wecom({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2) == {
+    assert wecom(Message({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2)) == {
         "msgtype": "markdown",
         "markdown": {
             "content": f"### {HEAD}\n>**Severity:** High\n>**Triggered:** 2026-02-10 14:32:15 UTC\n**Details:**\n"
@@ -139,7 +140,7 @@ def test_lark() -> None:
     def text(content: str) -> dict[str, str]:
         return {"tag": "plain_text", "content": content}
 
-    assert lark({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2) == {
+    assert lark(Message({**ALERT, "runbook": RUNBOOK}, Purpose.UPDATED, 2)) == {
         "msg_type": "interactive",
         "card": {
             "config": {"wide_screen_mode": True},
@@ -178,9 +179,9 @@ def test_lark() -> None:
 )
 def test_colours(severity: str, purpose: Purpose, teams_colour: str, lark_colour: str) -> None:
     alert = {**ALERT, "severity": severity}
-    card = teams(alert, purpose, 0)["attachments"][0]["content"]
+    card = teams(Message(alert, purpose, 0))["attachments"][0]["content"]
     assert card["body"][0]["inlines"][0]["color"] == teams_colour
-    assert lark(alert, purpose, 0)["card"]["header"]["template"] == lark_colour
+    assert lark(Message(alert, purpose, 0))["card"]["header"]["template"] == lark_colour
 
 
 def texts(value: Any) -> list[str]:
@@ -195,7 +196,7 @@ def texts(value: Any) -> list[str]:
 def test_markdown_from_events_stays_text(make: Callable[..., dict[str, Any]]) -> None:
     event = {"action": "x\n### forged", "actor": {"id": "<@all> ![a](http://e/x) [b](http://e) **b** `c`"}}
     alert = {**ALERT, "title": "[t](http://evil)", "event": event, "runbook": "https://e/)(<@all>"}
-    body = make(alert, Purpose.TRIGGERED, 0)["markdown"]
+    body = make(Message(alert, Purpose.TRIGGERED))["markdown"]
     text = body.get("text") or body["content"]
     assert "Action: x ### forged\n" in text
     assert "Actor: ＜@all＞ !［a］(http://e/x) ［b］(http://e) ＊＊b＊＊ ｀c｀" in text
@@ -205,9 +206,9 @@ def test_markdown_from_events_stays_text(make: Callable[..., dict[str, Any]]) ->
 
 
 def test_only_plain_text_elements_where_the_provider_has_them() -> None:
-    card = teams(ALERT, Purpose.UPDATED, 2)["attachments"][0]["content"]
+    card = teams(Message(ALERT, Purpose.UPDATED, 2))["attachments"][0]["content"]
     assert {run["type"] for block in card["body"] for run in block["inlines"]} == {"TextRun"}
-    assert "lark_md" not in orjson.dumps(lark(ALERT, Purpose.UPDATED, 2)).decode()
+    assert "lark_md" not in orjson.dumps(lark(Message(ALERT, Purpose.UPDATED, 2))).decode()
 
 
 words = st.text(max_size=2000) | st.sampled_from(["<" * 2000, "😀" * 2000, '"\\' * 1000, "[" * 2000, "\n" * 500])
@@ -240,11 +241,11 @@ def test_limits_hold_for_any_alert(
         "event": event,
         "runbook": runbook,
     }
-    assert len(orjson.dumps(teams(alert, purpose, silent))) <= TEAMS_BYTES < 28 * 1024
-    assert len(orjson.dumps(dingtalk(alert, purpose, silent))) <= DINGTALK_BYTES
-    assert len(wecom(alert, purpose, silent)["markdown"]["content"].encode()) <= WECOM_BYTES == 4096
-    assert len(orjson.dumps(lark(alert, purpose, silent))) <= LARK_BYTES < 20_000
-    event_sent = pagerduty(alert, purpose, silent, "a" * 300)
+    assert len(orjson.dumps(teams(Message(alert, purpose, silent)))) <= TEAMS_BYTES < 28 * 1024
+    assert len(orjson.dumps(dingtalk(Message(alert, purpose, silent)))) <= DINGTALK_BYTES
+    assert len(wecom(Message(alert, purpose, silent))["markdown"]["content"].encode()) <= WECOM_BYTES == 4096
+    assert len(orjson.dumps(lark(Message(alert, purpose, silent)))) <= LARK_BYTES < 20_000
+    event_sent = pagerduty(Message(alert, purpose, silent), "a" * 300)
     assert len(event_sent["dedup_key"]) == 255
     assert len(orjson.dumps(event_sent)) < 512_000
     assert len(event_sent.get("payload", {}).get("summary", "")) <= 1024
@@ -264,7 +265,7 @@ def test_what_was_cut_is_marked(make: Callable[..., dict[str, Any]]) -> None:
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_an_alert_with_almost_nothing_in_it(make: Callable[..., dict[str, Any]], purpose: Purpose) -> None:
     assert any(": Alert" in text for text in texts(make({"id": "a"}, purpose, 0)))
-    assert "event_action" in pagerduty({"id": "a"}, purpose, 0, "a")
+    assert "event_action" in pagerduty(Message({"id": "a"}, purpose, 0), "a")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from streamproc.alerting.addressing import addressed
+from streamproc.alerting.message import Message
 from streamproc.alerting.outbox import Outbox, Terms
 from streamproc.alerting.outbox_entry import decode
+from streamproc.alerting.people import PeopleBook
 from streamproc.alerting.render_email import email
 from streamproc.channels import http as http_module
 from streamproc.channels.email import EmailTransport, made
@@ -60,8 +63,8 @@ async def test_a_message_arrives() -> None:
     assert message["Date"] == "Tue, 10 Feb 2026 14:32:15 +0000"
     assert message.get_content_type() == "multipart/alternative"
     text, html = message.iter_parts()
-    assert text.get_content().replace("\r\n", "\n") == email(ALERT, Purpose.UPDATED, 2).text
-    assert html.get_content().replace("\r\n", "\n") == email(ALERT, Purpose.UPDATED, 2).html
+    assert text.get_content().replace("\r\n", "\n") == email(Message(ALERT, Purpose.UPDATED, 2)).text
+    assert html.get_content().replace("\r\n", "\n") == email(Message(ALERT, Purpose.UPDATED, 2)).html
     assert max(map(len, box.raw[0].split(b"\r\n"))) <= 998
     assert box.raw[0].isascii()
 
@@ -305,7 +308,10 @@ async def test_a_name_for_a_private_address_is_refused(monkeypatch: pytest.Monke
 
 async def test_a_recipient_in_the_notification_is_the_only_one() -> None:
     async with mailbox() as box:
-        await attempt(box.channel(), replace(notification(), recipient=EVE))
+        told = replace(notification(), recipient=f"address/{EVE}")
+        channel = addressed(box.channel(), told.recipient, PeopleBook())
+        assert channel is not None
+        await attempt(channel, told)
     assert [to for to, _ in box.got] == [[EVE]]
     assert box.got[0][1]["To"] == EVE
 
@@ -360,7 +366,7 @@ def test_the_password_appears_nowhere() -> None:
 
 
 def test_the_text() -> None:
-    mail = email({**ALERT, "runbook": "https://wiki.example/a?b=1&c"}, Purpose.TRIGGERED, 1)
+    mail = email(Message({**ALERT, "runbook": "https://wiki.example/a?b=1&c"}, Purpose.TRIGGERED, 1))
     assert mail.subject == "[High] Excessive Failed Logins"
     assert mail.text.splitlines() == [
         "🚨 Alert Triggered: Excessive Failed Logins",
@@ -388,7 +394,7 @@ def test_the_text() -> None:
 
 def test_the_lengths() -> None:
     short, usual, long = (
-        email(ALERT, Purpose.TRIGGERED, 0, template).text
+        email(Message(ALERT, Purpose.TRIGGERED, 0), template).text
         for template in reversed((MailTemplate.DETAILED, MailTemplate.DEFAULT, MailTemplate.MINIMAL))
     )
     assert "Reason:" in short
@@ -462,7 +468,7 @@ def test_nothing_that_an_event_says_is_markup_or_a_header(
         "runbook": runbook,
         "notes": [{"text": note}],
     }
-    mail = email(record, purpose, 1, template)
+    mail = email(Message(record, purpose, 1), template)
     page = Tags()
     page.feed(mail.html)
     assert set(page.tags) <= OURS
@@ -481,7 +487,7 @@ def test_nothing_that_an_event_says_is_markup_or_a_header(
 def test_a_huge_alert_makes_a_bounded_message() -> None:
     record = {**ALERT, "event": {"action": "x" * 10**6, "actor": {"id": "<" * 10**6}}, "title": "y" * 10**6}
     for template in MailTemplate:
-        assert len(email(record, Purpose.TRIGGERED, 0, template).html) < 200_000
+        assert len(email(Message(record, Purpose.TRIGGERED, 0), template).html) < 200_000
 
 
 def test_progress_leaves_who_is_neither_reached_nor_refused() -> None:

@@ -14,6 +14,9 @@ import pytest
 from hypothesis import given
 
 from streamproc.alerting import render_phone
+from streamproc.alerting.addressing import addressed
+from streamproc.alerting.message import Message
+from streamproc.alerting.people import PeopleBook
 from streamproc.channels import fanout
 from streamproc.channels.aliyun import AccessKey, authorization
 from streamproc.channels.outcome import Outcome
@@ -23,6 +26,7 @@ from streamproc.model.channels_phone import SmsChannel
 from streamproc.model.document import DocumentError, parsed
 from streamproc.model.notification import Notification, Purpose
 from streamproc.model.progress import Progress
+from streamproc.model.user import parse_user
 from tests.channels.providers import (
     ALIYUN_OK,
     TOKEN,
@@ -275,8 +279,12 @@ async def test_what_does_not_fit_into_the_time_waits_for_the_next_attempt(monkey
 
 async def test_a_recipient_in_the_notification_is_the_only_one() -> None:
     async with receiving(TWILIO_OK) as receiver:
-        await attempt(sms_twilio(receiver.url), replace(notification(), recipient=TWO))
-    assert [form(request)["To"] for request in receiver.requests] == [TWO]
+        user = parse_user({"id": "alice", "tenant_id": "acme", "name": "Alice", "phone": "1-4155550123", "sms": True})
+        people = PeopleBook(users={("acme", "alice"): user})
+        channel = addressed(sms_twilio(receiver.url), "user/alice", people)
+        assert channel is not None
+        await attempt(channel, replace(notification(), recipient="user/alice"))
+    assert [form(request)["To"] for request in receiver.requests] == ["+14155550123"]
 
 
 # settings and words
@@ -321,9 +329,9 @@ def test_settings_written_wrongly(change: dict[str, Any], problem: str) -> None:
 @given(title=st.text(max_size=500), reason=st.text(max_size=500), purpose=st.sampled_from(list(Purpose)))
 def test_whatever_an_event_says_stays_words(title: str, reason: str, purpose: Purpose) -> None:
     alert = {**ALERT, "title": title + '</Say><Dial>+1900</Dial>"', "reason": reason}
-    said = ElementTree.fromstring(render_phone.twiml(alert, purpose, "en-US").encode())
+    said = ElementTree.fromstring(render_phone.twiml(render_phone.spoken(Message(alert, purpose)), "en-US").encode())
     assert [part.tag for part in said] == ["Say", "Pause", "Say"]
-    text = render_phone.sms(alert, purpose)
+    text = render_phone.sms(Message(alert, purpose))
     assert len(text) <= render_phone.MAX_SMS
     assert "\n" not in text
-    assert all(len(value) <= 40 for value in render_phone.variables(alert, purpose).values())
+    assert all(len(value) <= 40 for value in render_phone.variables(Message(alert, purpose)).values())

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from slack_sdk.models.blocks import Block
 
-from streamproc.alerting import render
+from streamproc.alerting.message import Message
+from streamproc.alerting.render import plain
+from streamproc.alerting.render_slack import escaped
+from streamproc.alerting.render_slack import slack as slack_message
 from streamproc.channels.registry import Transports
 from streamproc.channels.slack import SlackTransport
 from streamproc.model.notification import Purpose
@@ -18,7 +21,7 @@ from tests.channels.receiver import ALERT, answer, http, notification, receiving
 
 
 def test_the_layout() -> None:
-    assert render.slack(ALERT, Purpose.UPDATED, 2) == {
+    assert slack_message(Message(ALERT, Purpose.UPDATED, 2)) == {
         "text": "🚨 Alert Triggered: Excessive Failed Logins",
         "blocks": [
             {
@@ -54,7 +57,7 @@ def test_the_layout() -> None:
     ],
 )
 def test_the_head_says_what_happened(purpose: Purpose, text: str) -> None:
-    assert render.slack(ALERT, purpose, 0)["text"] == text
+    assert slack_message(Message(ALERT, purpose, 0))["text"] == text
 
 
 def test_who_acknowledged_and_why_it_was_resolved() -> None:
@@ -66,7 +69,7 @@ def test_who_acknowledged_and_why_it_was_resolved() -> None:
         "notes": [{"text": "locked"}],
         "runbook": "https://wiki.example/a?b=1&c",
     }
-    text = orjson.dumps(render.slack(alert, Purpose.RESOLVED, 1)).decode()
+    text = orjson.dumps(slack_message(Message(alert, Purpose.RESOLVED, 1))).decode()
     for part in (
         "*Status:* Resolved",
         "Acknowledged by: bob",
@@ -80,7 +83,7 @@ def test_who_acknowledged_and_why_it_was_resolved() -> None:
 
 def test_an_event_can_neither_mention_anybody_nor_add_lines_or_links() -> None:
     event = {"action": "x\n*Alert:* forged <!channel> & <http://evil|click>", "actor": {"id": "<@U1>"}}
-    blocks = render.slack({**ALERT, "event": event, "runbook": "javascript:alert(1)"}, Purpose.TRIGGERED, 0)["blocks"]
+    blocks = slack_message(Message({**ALERT, "event": event, "runbook": "javascript:alert(1)"}, Purpose.TRIGGERED, 0))["blocks"]
     text = blocks[1]["text"]["text"]
     assert "• Action: x *Alert:* forged &lt;!channel&gt; &amp; &lt;http://evil|click&gt;\n" in text
     assert "• Actor: &lt;@U1&gt;" in text
@@ -101,7 +104,7 @@ def test_an_event_can_neither_mention_anybody_nor_add_lines_or_links() -> None:
     ],
 )
 def test_an_entity_is_never_cut_in_half(text: str, limit: int, expected: str) -> None:
-    assert render.escaped(text, limit) == expected
+    assert escaped(text, limit) == expected
 
 
 words = st.text(max_size=4000) | st.sampled_from(["<" * 4000, "&" * 4000, "a" * 10_000, "\n" * 500])
@@ -125,22 +128,22 @@ def test_slacks_limits_hold_for_any_alert(
     title: str, reason: str, group: dict[str, Any], event: Any, notes: Any, purpose: Purpose, silent: int
 ) -> None:
     alert = {**ALERT, "title": title, "reason": reason, "group": group, "event": event, "notes": notes}
-    message = render.slack(alert, purpose, silent)
+    message = slack_message(Message(alert, purpose, silent))
     for block in message["blocks"]:
         Block.parse(block).validate_json()  # type: ignore[union-attr]
     assert len(message["blocks"]) <= 50
     assert len(orjson.dumps(message).decode()) < 9_500
-    assert len(render.plain(alert, purpose, silent)) < 12_000
+    assert len(plain(Message(alert, purpose, silent))) < 12_000
 
 
 def test_an_alert_with_almost_nothing_in_it() -> None:
-    message = render.slack({"id": "a"}, Purpose.TRIGGERED, 0)
+    message = slack_message(Message({"id": "a"}, Purpose.TRIGGERED, 0))
     assert message["text"] == "🚨 Alert Triggered: Alert"
     assert "*Triggered:* unknown" in message["blocks"][0]["text"]["text"]
 
 
 def test_plain_text() -> None:
-    assert render.plain(ALERT, Purpose.UPDATED, 1).splitlines()[:6] == [
+    assert plain(Message(ALERT, Purpose.UPDATED, 1)).splitlines()[:6] == [
         "🚨 Alert Triggered: Excessive Failed Logins",
         "Alert: Excessive Failed Logins",
         "Severity: High",

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc.kafka.client import client_options
-from streamproc.kafka.ledger import Fenced, Ledger, LedgerSettings, Output
+from streamproc.kafka.ledger import Fenced, Ledger, LedgerSettings, Output, RecoveryStalledError
 from streamproc.settings import Settings
 
 pytestmark = pytest.mark.broker
@@ -153,3 +153,65 @@ async def test_more_than_fits_one_batch_and_one_large_value(make) -> None:
     again = make("b")
     await again.open()
     assert dict(again.table.items(b"v")) == puts
+
+
+async def test_damage_that_shows_while_running_is_rebuilt_at_the_next_start(make, tmp_path: Path) -> None:
+    ledger = make()
+    await ledger.open()
+    puts: dict[bytes, bytes | None] = {b"x%05d" % n: b"%d" % n * 50 for n in range(20_000)}
+    await ledger.commit(puts, (), (), (), {SIGNALS: 1})
+    await ledger.close()
+    again = make()
+    await again.open()  # what was in memory and the log is written as a file now
+    await again.close()
+    files = [file for file in (tmp_path / "a").iterdir() if file.suffix == ".sst"]
+    assert files
+    for file in files:
+        content = bytearray(file.read_bytes())
+        third = len(content) // 3
+        content[third : 2 * third] = b"\xff" * third  # its head and its index are sound, so it opens
+        file.write_bytes(content)
+
+    damaged = make()
+    await damaged.open()
+    with pytest.raises(Exception, match="Corruption"):
+        for key in puts:
+            damaged.table.get(key)
+    await damaged.close()
+    rebuilt = make()
+    await rebuilt.open()
+    assert all(rebuilt.table.get(key) == value for key, value in puts.items())
+
+
+async def test_a_recovery_that_stalls_is_begun_anew_once_and_then_ends(
+    make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = make()
+    await first.open()
+    await first.commit({b"k1": b"5"}, (), (), (), {SIGNALS: 1})
+    await first.close()
+    shutil.rmtree(tmp_path / "a")
+    monkeypatch.setattr("streamproc.kafka.ledger.STALL_S", 0.2)
+    getmany, hung = AIOKafkaConsumer.getmany, [True]
+
+    async def nothing_at_first(self: AIOKafkaConsumer, *args: object, **more: object) -> object:
+        return {} if hung and self._isolation_level == "read_committed" else await getmany(self, *args, **more)
+
+    wipe = Ledger._wipe
+
+    def wiped(self: Ledger) -> object:
+        hung.clear()
+        return wipe(self)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", nothing_at_first)
+    monkeypatch.setattr(Ledger, "_wipe", wiped)
+    again = make()
+    await again.open()
+    assert again.table.get(b"k1") == b"5"
+    await again.close()
+
+    shutil.rmtree(tmp_path / "a")
+    monkeypatch.setattr(Ledger, "_wipe", wipe)
+    hung.append(True)
+    with pytest.raises(RecoveryStalledError, match="nothing came after offset 0"):
+        await make().open()

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from streamproc.kafka.client import client_options, unreachable
 from streamproc.kafka.topics import Topics
 from streamproc.settings import Settings
+from streamproc.sources.decode import TENANT_HEADER
 from streamproc.web.read_model.rows import claimed_tenant
 from streamproc.web.read_model.writer import DELIVERIES, LETTERS, TOPICS, Applied, Arrived, Position, Writer
 
@@ -209,7 +210,8 @@ class Follower:
         origin = headers.get("origin-topic", b"").decode("utf-8", "replace")
         if origin not in self._tenants:
             return None
-        return self._tenants[origin] or claimed_tenant(letter.value)
+        named = headers.get(f"original-{TENANT_HEADER}", b"").decode("utf-8", "replace")
+        return self._tenants[origin] or named or claimed_tenant(letter.value)
 
     async def _look(self, consumer: Any, busy: bool) -> None:
         """How far behind we are, whether the broker still answers, and what may be deleted."""

@@ -6,6 +6,7 @@ that repeats (tenants, statuses, rules); rows hold its number. Documents are com
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -122,6 +123,7 @@ def forget(path: Path) -> None:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
     connection.execute("PRAGMA journal_mode = WAL")
     # a power cut may take the last transactions, and their offsets with them

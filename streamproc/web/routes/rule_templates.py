@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from streamproc.config.packs import RuleTemplate, rule_templates
 from streamproc.config.snapshot import RULE
 from streamproc.model.document import DocumentError, Problem, snake
-from streamproc.web.configuring import etag, put
+from streamproc.web.configuring import put
 from streamproc.web.paging import Page, PageQuery, TenantQuery, decode_cursor, encode_cursor
 from streamproc.web.principal import Scope
 from streamproc.web.problem import ApiError
 from streamproc.web.route import Call, Reply, Route
-from streamproc.web.routes.rules import RuleAnswer
-from streamproc.web.rule_documents import answer, merged
+from streamproc.web.routes.rules import RuleAnswer, reply_of
+from streamproc.web.rule_documents import merged
 
 TAG = "rule templates"
 
@@ -98,9 +98,7 @@ async def enable_template(call: Call[Any, EnableOrder]) -> Reply:
             detail = f"{tenant} has a rule {id} already: PATCH /v1/rules/{id} changes it; `id` makes a second one"
             raise ApiError(409, detail, errors=[("id", f"{id} is taken")]) from None
         raise
-    asker = None if call.principal.operator else call.principal.tenant
-    shown = RuleAnswer.model_validate(answer(record, call.site.tailer.snapshot, asker))
-    return Reply(shown, headers={**etag(record), "Location": f"/v1/rules/{record.id}"})
+    return await reply_of(call, record, {"Location": f"/v1/rules/{record.id}"})
 
 
 def _template(id: str) -> RuleTemplate:

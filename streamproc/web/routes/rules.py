@@ -47,7 +47,7 @@ class RuleAnswer(BaseModel):
     managed: bool = Field(description="It is for every tenant, and operators alone change it.")
     status: Literal["active", "disabled", "inactive"] = Field(description="inactive: not in force; see problem.")
     problem: str | None = Field(description="Why it is not in force.")
-    open_alerts: int | None = Field(default=None, description="null where it is not known.")
+    open_alerts: int | None = Field(default=None, description="Of this tenant; null where it is not known.")
     last_triggered_at: str | None = None
 
 
@@ -132,13 +132,12 @@ async def create_rule(call: Call[TenantQuery, dict[str, Any]]) -> Reply:
     if not isinstance(id, str):
         raise DocumentError((Problem("id", f"{id!r:.80} is not text"),))
     record = await put(call, RULE, tenant, id, spec, must_exist=False)
-    return _reply(call, record, {"Location": f"/v1/rules/{record.id}"})
+    return await reply_of(call, record, {"Location": f"/v1/rules/{record.id}"})
 
 
 async def get_rule(call: Call[TenantQuery, None]) -> Reply:
     record = find_rule(call.site.tailer.snapshot, call.principal, call.path["id"], call.query.tenant_id)
-    (shown,) = await _with_activity(call, [_answer(call, record)])
-    return Reply(shown, headers=etag(record))
+    return await reply_of(call, record)
 
 
 async def replace_rule(call: Call[TenantQuery, dict[str, Any]]) -> Reply:
@@ -147,7 +146,7 @@ async def replace_rule(call: Call[TenantQuery, dict[str, Any]]) -> Reply:
     def make(record: ConfigRecord) -> Mapping[str, Any]:
         return _named_alike(spec, record)
 
-    return _reply(call, await change_rule(call, lambda: _own(call), make, revision))
+    return await reply_of(call, await change_rule(call, lambda: _own(call), make, revision))
 
 
 async def patch_rule(call: Call[TenantQuery, dict[str, Any]]) -> Reply:
@@ -156,7 +155,7 @@ async def patch_rule(call: Call[TenantQuery, dict[str, Any]]) -> Reply:
     def make(record: ConfigRecord) -> Mapping[str, Any]:
         return merged(record.spec, _named_alike(patch, record))
 
-    return _reply(call, await change_rule(call, lambda: _own(call), make, revision))
+    return await reply_of(call, await change_rule(call, lambda: _own(call), make, revision))
 
 
 async def delete_rule(call: Call[TenantQuery, None]) -> None:
@@ -232,13 +231,12 @@ def _named_alike(spec: Mapping[str, Any], record: ConfigRecord) -> dict[str, Any
     return {name: value for name, value in spec.items() if snake(name) not in expected}
 
 
-def _answer(call: Call[Any, Any], record: ConfigRecord) -> RuleAnswer:
+async def reply_of(call: Call[Any, Any], record: ConfigRecord, headers: Mapping[str, str] | None = None) -> Reply:
+    """A rule as `GET` answers it, with its ETag."""
     asker = None if call.principal.operator else call.principal.tenant
-    return RuleAnswer.model_validate(answer(record, call.site.tailer.snapshot, asker))
-
-
-def _reply(call: Call[Any, Any], record: ConfigRecord, headers: Mapping[str, str] | None = None) -> Reply:
-    return Reply(_answer(call, record), headers={**etag(record), **(headers or {})})
+    shown = RuleAnswer.model_validate(answer(record, call.site.tailer.snapshot, asker))
+    await _with_activity(call, [shown])
+    return Reply(shown, headers={**etag(record), **(headers or {})})
 
 
 def _place(cursor: str) -> tuple[str, str]:
@@ -321,12 +319,9 @@ def _changes(before: ConfigRecord, after: ConfigRecord) -> list[FieldChange]:
 
 
 async def _with_activity(call: Call[Any, Any], rules: list[RuleAnswer]) -> list[RuleAnswer]:
-    """With what the read model knows of their alerts, where it knows."""
-    ask = getattr(call.site.store, "rule_activity", None)
-    if ask is None or not rules:
-        return rules
+    """With what the read model knows of their alerts."""
     tenant = None if call.principal.operator else call.principal.tenant
-    known = await ask(tenant, [(rule.tenant_id, rule.id) for rule in rules])
+    known = await call.site.store.rule_activity(tenant, [(rule.tenant_id, rule.id) for rule in rules])
     for rule in rules:
         open_alerts, last = known.get((rule.tenant_id, rule.id), (0, None))
         rule.open_alerts, rule.last_triggered_at = open_alerts, last

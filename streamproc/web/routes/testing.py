@@ -12,6 +12,8 @@ from streamproc.channels.outcome import Outcome, OutcomeKind, Reason
 from streamproc.config.snapshot import RULE
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings
 from streamproc.settings import Settings
+from streamproc.web.auditing import entry
+from streamproc.web.auditing import record as audit
 from streamproc.web.configuring import find
 from streamproc.web.paging import TenantQuery
 from streamproc.web.principal import Scope
@@ -78,6 +80,7 @@ async def test_rule(call: Call[TenantQuery, None]) -> TrialAnswer:
     book = await asyncio.to_thread(book_of, snapshot, call.site.keyring, tenant, record if own else None)
     channels, tried = channels_of(compiled.rule, tenant, book)
     alert = trial_alert(tenant, compiled.rule, record.revision, call.principal.name)
+    await audit(call, [entry(call, RULE, tenant, record.id, "test", record.revision)])
     tried = [*await call.site.part(Trials).run(channels, alert), *tried]
     if not tried:
         detail = "the rule names no channel, so nobody would be told"
@@ -103,6 +106,7 @@ async def _test_one(call: Call[TenantQuery, None], kind: str) -> TrialAnswer:
     if channel is None:
         return _answer([unusable(tenant, ref, book)])
     alert = trial_alert(tenant, None, 1, call.principal.name)
+    await audit(call, [entry(call, kind, tenant, record.id, "test", record.revision)])
     return _answer(await call.site.part(Trials).run([channel], alert))
 
 
@@ -114,7 +118,7 @@ def _answer(tried: Sequence[Tried]) -> TrialAnswer:
 
 _DESCRIPTION = (
     f"A message marked as a test goes out, and each outcome is answered, after {SECONDS:g} s at the latest. "
-    "One attempt each. Nothing is recorded as an alert or a delivery."
+    "One attempt each. Nothing is recorded as an alert or a delivery; the audit log has it."
 )
 
 ROUTES = (

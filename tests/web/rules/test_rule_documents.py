@@ -27,12 +27,16 @@ from tests.web.rules.making import login_rule
         ({"runbook": "https://x"}, {"runbook": None}, {}),
         ({}, {"runbook": None}, {}),
         ({"auto_resolve_after": "1d"}, {"autoResolveAfter": None}, {"auto_resolve_after": None}),
-        ({"metadata": {"a": 1, "b": {"c": 2}}}, {"metadata": {"a": None, "b": {"d": 3}}}, {"metadata": {"b": {"c": 2, "d": 3}}}),
+        (
+            {"metadata": {"a": 1, "b": {"c": 2}}},
+            {"metadata": {"a": None, "b": {"d": 3}}},
+            {"metadata": {"b": {"c": 2, "d": 3}}},
+        ),
         ({"metadata": {"a": 1}}, {"metadata": None}, {}),
         ({}, {"condition": {"count": 3}}, {"condition": {"count": 3}}),
         ({"webhookUrls": [1]}, {"webhook_urls": None}, {"webhook_urls": None}),
     ],
-)  # fmt: skip
+)
 def test_top_level(spec: dict[str, Any], patch: dict[str, Any], expected: dict[str, Any]) -> None:
     assert merged(spec, patch) == expected
 
@@ -50,9 +54,13 @@ def test_top_level(spec: dict[str, Any], patch: dict[str, Any], expected: dict[s
         ({"action": {"matches": "*.x"}}, {"action": {"in": ["a"]}}, {"action": {"in": ["a"]}}),
         ({"action": "a", "actor.ip": "1"}, {"actor.ip": None}, {"action": "a"}),
         ({"metadata": {"a": 1}}, {"metadata": {"b": 2}}, {"metadata": {"b": 2}}),
-        ({"metadata.actorRole": "x"}, {"metadata.actor_role": "y"}, {"metadata.actorRole": "x", "metadata.actor_role": "y"}),
+        (
+            {"metadata.actorRole": "x"},
+            {"metadata.actor_role": "y"},
+            {"metadata.actorRole": "x", "metadata.actor_role": "y"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_condition(condition: dict[str, Any], patch: dict[str, Any], expected: dict[str, Any]) -> None:
     assert merged({"condition": condition}, {"condition": patch}) == {"condition": expected}
 
@@ -121,9 +129,21 @@ def test_tests_of_a_rule_are_read_where_they_are_few() -> None:
     assert validate(many, "acme", Snapshot.empty()).valid
 
 
-@given(st.recursive(scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(
-    st.sampled_from(["name", "type", "condition", "count", "tests", "events", "x", "all", "severity", "id", "channels"]),
-    inner, max_size=5))))  # fmt: skip
+@given(
+    st.recursive(
+        scalars,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.dictionaries(
+                st.sampled_from(
+                    ["name", "type", "condition", "count", "tests", "events", "x", "all", "severity", "id", "channels"]
+                ),
+                inner,
+                max_size=5,
+            ),
+        ),
+    )
+)
 def test_whatever_is_typed_is_answered(document: Any) -> None:
     typed = document if isinstance(document, dict) else {"condition": document}
     found = validate(typed, "acme", Snapshot.empty())
