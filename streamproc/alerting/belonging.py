@@ -38,10 +38,4 @@ def in_notify(rows: Rows, tenant: str, fingerprints: Set[str]) -> list[bytes]:
 
 def in_outbox(rows: Rows, tenant: str) -> list[bytes]:
     """Keys of the tenant's rows in deliver's table."""
-    mine = []
-    for key, value in rows:
-        entry = outbox_entry.decode(value)
-        owner = entry.notification.tenant if isinstance(entry, outbox_entry.Entry) else entry.delivery.tenant
-        if owner == tenant:
-            mine.append(key)
-    return mine
+    return [key for key, value in rows if outbox_entry.decode(value).tenant == tenant]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import ormsgpack
 
@@ -14,7 +14,7 @@ from streamproc.model.notification import Notification
 from streamproc.model.progress import NONE_YET, Progress
 
 VERSION = 1
-_ENTRY, _MARK = 0, 1
+_ENTRY, _MARK, _AILING = 0, 1, 2
 
 Chain = tuple[str, str, ChannelRef, str]
 
@@ -36,6 +36,11 @@ class Entry:
         return self.notification.delivery_id
 
     @property
+    def tenant(self) -> str:
+        """Whose it is."""
+        return self.notification.tenant
+
+    @property
     def started(self) -> bool:
         """Whether its receiver may have got it already."""
         return self.in_flight or self.tries > 0
@@ -52,27 +57,65 @@ class Entry:
 class Mark:
     """That a notification is settled: a repetition of it is answered with the same record, not sent again.
 
-    `failed`: its receiver never learned of the alert, so notices that follow are dropped.
+    `failed`: its receiver never learned of the alert, so notices that follow are dropped; `fell_back`: but another
+    channel stood in, which they go to. `replay`: whether it was one.
     """
 
     delivery: Delivery
     expires_at: int
     failed: bool
+    fell_back: bool = False
+    replay: bool = False
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is."""
+        return self.delivery.tenant
 
     @property
     def chain(self) -> Chain:
         """The chain of its notification."""
         delivery = self.delivery
         assert delivery.channel is not None
-        return (delivery.tenant, delivery.alert_id, delivery.channel, delivery.recipient)
+        alone = "\0" + delivery.id if self.replay else ""
+        return (delivery.tenant, delivery.alert_id, delivery.channel, delivery.recipient + alone)
 
     def encode(self) -> bytes:
         """The stored form."""
-        return _packed([_MARK, self.delivery.encode(), self.expires_at, self.failed])
+        return _packed([_MARK, self.delivery.encode(), self.expires_at, self.failed, self.fell_back, self.replay])
 
 
-def decode(value: bytes) -> Entry | Mark:
-    """The inverse of both `encode`s. Raises ValueError for an unknown version."""
+@dataclass(slots=True, frozen=True)
+class Ailing:
+    """That a channel has failed since `since` (ms) without a success, `failures` times, the latest at `latest`.
+
+    `revision` is that of its configuration, in which it is `off`, if it is, for this reason.
+    """
+
+    tenant: str
+    channel: ChannelRef
+    revision: int
+    since: int
+    latest: int
+    failures: int = 1
+    off: Reason | None = None
+
+    @property
+    def id(self) -> str:
+        """What it is stored under, beside delivery ids."""
+        return f"channel\0{self.tenant}\0{self.channel}"
+
+    def encode(self) -> bytes:
+        """The stored form."""
+        where = [self.tenant, str(self.channel), self.revision]
+        return _packed([_AILING, *where, self.since, self.latest, self.failures, self.off])
+
+
+Stored = Entry | Mark | Ailing
+
+
+def decode(value: bytes) -> Stored:
+    """The inverse of each `encode`. Raises ValueError for an unknown version."""
     if value[:1] != bytes((VERSION,)):
         raise ValueError(f"outbox entry of version {value[:1].hex() or 'none'}; {VERSION} is known")
     try:
@@ -81,10 +124,14 @@ def decode(value: bytes) -> Entry | Mark:
         raise ValueError(f"not an outbox entry: {error}") from None
 
 
-def _of(stored: list[Any]) -> Entry | Mark:
+def _of(stored: list[Any]) -> Stored:
+    if stored[0] == _AILING:
+        _, tenant, channel, revision, since, latest, failures, off = stored
+        reason = None if off is None else Reason(off)
+        return Ailing(tenant, ChannelRef.parse(channel), revision, since, latest, failures, reason)
     kind, body, at, *rest = stored
     if kind == _MARK:
-        return Mark(Delivery.decode(body), at, rest[0])
+        return Mark(Delivery.decode(body), at, *rest)
     tries, attempts, *progress = rest
     notification = Notification.decode(body)
     if progress:
@@ -102,37 +149,71 @@ def _packed(values: list[Any]) -> bytes:
     return bytes((VERSION,)) + ormsgpack.packb(values)
 
 
+class SwitchedOff(NamedTuple):
+    """A channel that is not to be tried any more: it asked for that (`gone`), or failed since `since` (`endpoint_off`).
+
+    `again`: that is known already, but its configuration does not have it yet.
+    """
+
+    tenant: str
+    channel: ChannelRef
+    reason: Reason
+    at: int
+    since: int
+    failures: int
+    again: bool = False
+
+
 @dataclass(slots=True)
 class Effects:
-    """What the outbox asks for, in this order: `records` go to the `deliveries` topic and are awaited; then `puts`
-    and `deletes` change its table. (The other way round, a crash between would lose a record, and notify would wait
-    for it; this way round the attempt is repeated with the same id.)
-
-    `disabled`: channels (tenant, ref) that asked for no more (410).
+    """What the outbox asks for, all in one transaction: `records` for the `deliveries` topic, `notifications` to make
+    (to channels that stand in), `puts` and `deletes` for its table. After it: `disabled`, to be switched off in the
+    configuration, and told of.
     """
 
     records: list[Delivery] = field(default_factory=list)
     puts: dict[bytes, bytes] = field(default_factory=dict)
     deletes: set[bytes] = field(default_factory=set)
-    disabled: list[tuple[str, ChannelRef]] = field(default_factory=list)
+    disabled: list[SwitchedOff] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
 
-    def put(self, id: str, value: Entry | Mark) -> None:
-        """Store under a delivery id."""
+    def put(self, id: str, value: Stored) -> None:
+        """Store under an id."""
         key = id.encode()
         self.deletes.discard(key)
         self.puts[key] = value.encode()
 
     def delete(self, ids: Iterable[str]) -> None:
-        """Forget delivery ids."""
+        """Forget ids."""
         for id in ids:
             key = id.encode()
             self.puts.pop(key, None)
             self.deletes.add(key)
 
+    def add(self, other: Effects) -> None:
+        """All that `other` asks for, too; a later put or delete of a key replaces an earlier one."""
+        self.records += other.records
+        self.notifications += other.notifications
+        self.disabled += other.disabled
+        for key, value in other.puts.items():
+            self.deletes.discard(key)
+            self.puts[key] = value
+        for key in other.deletes:
+            self.puts.pop(key, None)
+            self.deletes.add(key)
 
-def delivery_of(entry: Entry, state: DeliveryState, reason: Reason, now: int, next_at: int | None = None) -> Delivery:
-    """The record of an entry's present state."""
+
+def delivery_of(
+    entry: Entry,
+    state: DeliveryState,
+    reason: Reason | None,
+    now: int,
+    next_at: int | None = None,
+    detail: str = "",
+) -> Delivery:
+    """The record of an entry's present state. `detail`: what there is to add."""
     notification = entry.notification
+    replay = f"replay of {notification.replay_of}" if notification.replay_of else ""
     return Delivery(
         id=notification.delivery_id,
         tenant=notification.tenant,
@@ -152,6 +233,7 @@ def delivery_of(entry: Entry, state: DeliveryState, reason: Reason, now: int, ne
         step=notification.step,
         repeat=notification.repeat,
         fallback_for=notification.fallback_for,
+        detail="; ".join(part for part in (replay, detail) if part),
     )
 
 

@@ -190,6 +190,7 @@ class Ledger:
     def _replay(self, table: LocalTable, records: Iterable[Any]) -> None:
         puts: dict[bytes, bytes | None] = {}
         timers: list[tuple[int, bytes]] = []
+        moot: list[tuple[int, bytes]] = []
         offset = 0
         for record in records:
             key, value = record.key, record.value
@@ -197,11 +198,12 @@ class Ledger:
             self.recovered += 1
             offset = record.offset + 1
         for key, value in puts.items():
-            if value is not None:
-                timer = self._timer_of(key, value)
-                if timer is not None:
-                    timers.append((timer, key))
-        table.write(puts, timers, (), offset, int(time.time()))
+            known = table.get(key) if value is None else value
+            timer = None if known is None else self._timer_of(key, known)
+            if timer is not None:
+                # somebody else deleted what this copy has (`streamproc erase`): nothing of it stays
+                (moot if value is None else timers).append((timer, key))
+        table.write(puts, timers, (), offset, int(time.time()), moot)
 
     def position(self, topic: str) -> int:
         """The offset in `topic` up to which signals are applied; 0 when nothing was."""

@@ -122,8 +122,12 @@ class LocalTable:
         fired: Iterable[tuple[int, bytes]],
         offset: int,
         now: int,
+        moot: Iterable[tuple[int, bytes]] = (),
     ) -> None:
-        """Put (or, for None, delete), add and remove index entries, and note the changelog offset, all or nothing."""
+        """Put (or, for None, delete), add and remove index entries, and note the changelog offset, all or nothing.
+
+        `fired` are index entries that `due` answered, `moot` those whose key is deleted before their time.
+        """
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
         for key, value in puts.items():
@@ -139,6 +143,8 @@ class LocalTable:
         for when, key in timers:
             put(TIMER + when.to_bytes(8, "big") + key, b"")
             lowest = min(lowest, when)
+        for when, key in moot:
+            delete(TIMER + when.to_bytes(8, "big") + key)
         put(_OFFSET, offset.to_bytes(8, "big"))
         put(_WRITTEN, now.to_bytes(8, "big"))
         try:

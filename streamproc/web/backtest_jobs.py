@@ -30,7 +30,7 @@ MOST_KEPT = 100
 """Ended ones, over all tenants; the oldest go first."""
 KEPT_MS = 3600 * 1000
 SECONDS = 3600.0
-"""The longest that one may run."""
+"""Of computing, for one backtest."""
 
 
 class JobState(StrEnum):

@@ -92,7 +92,7 @@ class ClusterLag:
     async def _rate(self, consumer: Any, sources: list[str], ends: dict[TopicPartition, int]) -> float | None:
         since = time.time_ns() // 1_000_000 - RATE_MS
         found = await consumer.offsets_for_times(dict.fromkeys(self._partitions(sources), since))
-        came = sum(ends[tp] - at.offset for tp, at in found.items() if at is not None)
+        came: int = sum(ends[tp] - at.offset for tp, at in found.items() if at is not None)
         return round(came / (RATE_MS / 1000), 2)
 
     def _partitions(self, names: Iterable[str]) -> list[TopicPartition]:

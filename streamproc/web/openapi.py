@@ -160,8 +160,9 @@ def _operation(
         elif route.body is dict:
             schema = {"type": "object"}
         plain: dict[str, Any] = {"schema": {"type": "string"}}
-        content: dict[str, Any] = {kind: dict(plain) for kind in (route.body_type, *route.also_takes)}
-        content[route.body_type] = {"schema": schema} if "json" in route.body_type else plain
+        content: dict[str, Any] = {
+            kind: {"schema": schema} if _is_json(kind) else dict(plain) for kind in (route.body_type, *route.also_takes)
+        }
         if route.example is not None:
             content[route.body_type]["example"] = route.example
         operation["requestBody"] = {"required": not may_be_absent(route), "content": content}
@@ -179,6 +180,10 @@ def _operation(
             "content": {CONTENT_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}},
         }
     return operation
+
+
+def _is_json(content_type: str) -> bool:
+    return content_type == "application/json" or content_type.endswith("+json")
 
 
 def _parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from streamproc.sources.decode import Decoder
 from streamproc.sources.enrich import Enrich
 from streamproc.web.replaying import MAX_EVENTS
 
-MAX_READ = 100_000
+MAX_READ = 50_000
 """Records that a simulation looks at; a backtest looks at all of its span."""
 BATCH = 2_000
 

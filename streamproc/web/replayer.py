@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ import orjson
 import structlog
 
 from streamproc.settings import Settings
-from streamproc.web.replay_process import LENGTH, framed, settings_frame
+from streamproc.web.replay_process import LENGTH, PATIENCE, framed, settings_frame
 from streamproc.web.replaying import Replay
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,10 @@ class ReplayError(Exception):
 
 
 class Replayer:
-    """One process, which replays one thing after another. `await start()` it, and `close` it."""
+    """One process, which replays one thing after another. `await start()` it, and `close` it.
+
+    `seconds` of computing are the limit of each replay, and several times as many on the clock.
+    """
 
     def __init__(self, settings: Settings, seconds: float) -> None:
         self._settings = settings
@@ -58,7 +62,7 @@ class Replayer:
         """The report. Raises ReplayError; the process is ended then, and also when we are cancelled."""
         done = False
         try:
-            async with asyncio.timeout(self._seconds + GRACE_SECONDS):
+            async with asyncio.timeout(self._seconds * PATIENCE + GRACE_SECONDS):
                 await self._send(replay.encode())
                 while True:
                     answer = orjson.loads(await self._receive())
@@ -71,7 +75,7 @@ class Replayer:
         except (asyncio.IncompleteReadError, ConnectionError):
             process = self._process
             code = None if process is None else await process.wait()
-            if code == -14:  # SIGALRM: its own time limit
+            if code in (-signal.SIGALRM, -signal.SIGPROF):  # its own limits
                 raise self._overdue() from None
             log.warning("replay.process_died", code=code)
             raise ReplayError("its process ended early: it needs too much memory, or was stopped") from None
@@ -95,7 +99,7 @@ class Replayer:
         await asyncio.shield(process.wait())
 
     def _overdue(self) -> ReplayError:
-        text = f"it takes longer than {self._seconds:g} s: take fewer events, or a rule that has less to do"
+        text = f"it takes more than {self._seconds:g} s of computing: take fewer events, or a rule that has less to do"
         return ReplayError(text, overdue=True)
 
     async def _send(self, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ log = structlog.get_logger(__name__)
 ACKNOWLEDGED_S = 15.0
 """A write that Kafka has not acknowledged by then is answered with 503."""
 SHUTDOWN_S = 5.0
+MAX_LINE = 1 << 16
+"""Bytes of an address, and of a header; aiohttp itself refuses longer ones."""
 
 
 async def run_api(settings: Settings, stop: asyncio.Event) -> BaseException | None:
@@ -63,8 +66,15 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
         stack.push_async_callback(site.close)
         stack.push_async_callback(site.close)
         await _first_key(site)
+        # What cannot be parsed is the client's mistake; what fails in a handler, the application logs itself.
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
         runner = web.AppRunner(
-            build_app(site, all_routes()), access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=False
+            build_app(site, all_routes()),
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_S,
+            handler_cancellation=False,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -17,7 +17,7 @@ MOST_AT_ONCE = 2
 MOST_PER_TENANT = 4
 """Running and waiting; the others of a tenant are told to come again."""
 SECONDS = 10.0
-"""Of one simulation."""
+"""Of computing, for one simulation."""
 
 
 class Simulator:

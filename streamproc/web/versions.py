@@ -82,7 +82,11 @@ class Versions:
     async def _read(self) -> None:
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(
-                **client_options(self._settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+                **client_options(self._settings),
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                fetch_max_wait_ms=10,  # the next question waits behind a fetch that is under way
             )
             await self._consumer.start()
             self._consumer.assign([self._partition])

@@ -16,6 +16,8 @@ FORM = "application/x-www-form-urlencoded"
 TWILIO_OK = answer(201, '{"sid": "SM1", "status": "queued"}')
 ALIYUN_OK = answer(200, '{"Code": "OK", "BizId": "9"}')
 AWS_OK = answer(200, '{"FailedEntryCount": 0, "Entries": [{"EventId": "e1"}]}')
+AWS_TWO_OK = answer(200, '{"FailedEntryCount": 0, "Entries": [{"EventId": "e1"}, {"EventId": "e2"}]}')
+ALIYUN_BUS_TWO_OK = answer(200, '{"FailedEntryCount": 0, "EntryList": [{"EventId": "e1"}, {"EventId": "e2"}]}')
 ALIYUN_BUS_OK = answer(200, '{"FailedEntryCount": 0, "EntryList": [{"EventId": "e1"}]}')
 
 _TWILIO = {"provider": "twilio", "account_sid": "AC123", "auth_token": TOKEN, "sender": "+15005550006"}

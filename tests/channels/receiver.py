@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ from streamproc.channels.address import networks
 from streamproc.channels.http import Http
 from streamproc.model.channel import parse_channel, parse_webhook
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings
-from streamproc.model.notification import Notification, Purpose, delivery_id
+from streamproc.model.notification import Member, Notification, Purpose, delivery_id
 
 LOCAL = networks(["127.0.0.0/8"])
 SECRET = "whsec_" + "c3RyZWFtcHJvYyB0ZXN0IHNlY3JldCBvZiAzMiBieXRl"
@@ -128,6 +128,28 @@ def slack(url: str) -> ChannelSettings:
 
 def slack_api(token: str) -> ChannelSettings:
     return parse_channel({"id": "slack", "tenant_id": "acme", "token": token, "channel": "C123"})
+
+
+def bundle(*members: tuple[dict[str, Any], Purpose], **changes: Any) -> Notification:
+    """A notification that tells of several: (changes to the alert, purpose) of each; of two by default."""
+    told = members or (({"severity": "low"}, Purpose.TRIGGERED), ({"title": "Root login"}, Purpose.RESOLVED))
+    made = []
+    for place, (change, purpose) in enumerate(told, start=1):
+        alert = {**ALERT, "id": f"alt_{place}", **change}
+        made.append(
+            Member(
+                delivery_id=f"dlv_{place}",
+                alert_id=alert["id"],
+                fingerprint=f"{place:032x}",
+                revision=place,
+                purpose=purpose,
+                silent_count=0,
+                created_at=1_770_733_935_500 + place,
+                alert=orjson.dumps(alert),
+            )
+        )
+    one = notification(told[-1][1], 0)
+    return replace(one, delivery_id="dlv_bundle", alert_id="grp_1", alert=made[-1].alert, members=tuple(made), **changes)
 
 
 def notification(

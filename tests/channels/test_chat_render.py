@@ -256,15 +256,15 @@ def test_what_was_cut_is_marked(make: Callable[..., dict[str, Any]]) -> None:
     marker = "cut, as the message would be too long"
     event = {"action": "😀" * 300, "outcome": "😀" * 300, "actor": {"id": "😀" * 300}}
     long = {**ALERT, "event": event, "group": {f"{place}{'😀' * 60}": "😀" * 300 for place in range(30)}}
-    assert sum(text.count(marker) for text in texts(make(long, Purpose.UPDATED, 2))) == 1
-    assert any(NOTE in text for text in texts(make(long, Purpose.UPDATED, 2)))
-    assert not any(marker in text for text in texts(make(ALERT, Purpose.UPDATED, 2)))
+    assert sum(text.count(marker) for text in texts(make(Message(long, Purpose.UPDATED, 2)))) == 1
+    assert any(NOTE in text for text in texts(make(Message(long, Purpose.UPDATED, 2))))
+    assert not any(marker in text for text in texts(make(Message(ALERT, Purpose.UPDATED, 2))))
 
 
 @pytest.mark.parametrize("make", [teams, dingtalk, wecom, lark])
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_an_alert_with_almost_nothing_in_it(make: Callable[..., dict[str, Any]], purpose: Purpose) -> None:
-    assert any(": Alert" in text for text in texts(make({"id": "a"}, purpose, 0)))
+    assert any(": Alert" in text for text in texts(make(Message({"id": "a"}, purpose))))
     assert "event_action" in pagerduty(Message({"id": "a"}, purpose, 0), "a")
 
 

@@ -19,11 +19,14 @@ from streamproc.channels.registry import TRANSPORTS, Transports
 from streamproc.channels.slack import SlackTransport
 from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.delivery import MAX_EXCERPT_BYTES
+from streamproc.model.notification import Notification
 from tests.channels import chat
 from tests.channels.providers import (
     ALIYUN_BUS_OK,
+    ALIYUN_BUS_TWO_OK,
     ALIYUN_OK,
     AWS_OK,
+    AWS_TWO_OK,
     FORM,
     TWILIO_OK,
     bus,
@@ -33,7 +36,18 @@ from tests.channels.providers import (
     voice_aliyun,
     voice_twilio,
 )
-from tests.channels.receiver import Receiver, answer, http, notification, receiving, slack, slack_api, webhook
+from tests.channels.receiver import (
+    SECRET,
+    Receiver,
+    answer,
+    bundle,
+    http,
+    notification,
+    receiving,
+    slack,
+    slack_api,
+    webhook,
+)
 
 NOW = 1_770_733_940.25
 
@@ -48,6 +62,8 @@ class Case:
     environment: dict[str, str] = field(default_factory=dict)
     api: bool = False
     content_type: str = "application/json;charset=utf-8"
+    bundle: bool = False
+    """What is sent tells of two alerts."""
     by_status: bool = False
     """2xx is a delivery, whatever the body says."""
 
@@ -63,6 +79,31 @@ CHANNELS = [
         answer(200, '{"ok": true, "ts": "1.2"}'),
         api=True,
     ),
+    Case("webhook-batch", lambda url: webhook(url, mode="batch", secret=SECRET), answer(200), bundle=True),
+    Case("webhook-batch-of-one", lambda url: webhook(url, mode="batch", format="trailbase"), answer(200)),
+    Case("slack-bundle", slack, answer(200, "ok"), bundle=True),
+    Case("teams-bundle", chat.teams, answer(202), bundle=True),
+    Case("dingtalk-bundle", chat.dingtalk, answer(200, '{"errcode": 0, "errmsg": "ok"}'), bundle=True),
+    Case("wecom-bundle", chat.wecom, answer(200, '{"errcode": 0, "errmsg": "ok"}'), bundle=True),
+    Case("lark-bundle", chat.lark, answer(200, '{"code": 0, "data": {}, "msg": "success"}'), bundle=True),
+    Case("sms-twilio-bundle", sms_twilio, TWILIO_OK, content_type=FORM, by_status=True, bundle=True),
+    Case(
+        "function-compute-batch", lambda url: function(url, mode="batch"), answer(200), by_status=True, bundle=True
+    ),
+    Case(
+        "eventbridge-aws-batch",
+        lambda url: bus(url, mode="batch"),
+        AWS_TWO_OK,
+        content_type="application/x-amz-json-1.1",
+        bundle=True,
+    ),
+    Case(
+        "eventbridge-aliyun-batch",
+        lambda url: bus(url, "aliyun", mode="batch"),
+        ALIYUN_BUS_TWO_OK,
+        content_type="application/cloudevents-batch+json;charset=utf-8",
+        bundle=True,
+    ),
     Case("sms-twilio", sms_twilio, TWILIO_OK, content_type=FORM, by_status=True),
     Case("sms-aliyun", sms_aliyun, ALIYUN_OK, content_type=FORM),
     Case("voice-twilio", voice_twilio, TWILIO_OK, content_type=FORM, by_status=True),
@@ -72,6 +113,7 @@ CHANNELS = [
         "eventbridge-aliyun",
         lambda url: bus(url, "aliyun"),
         ALIYUN_BUS_OK,
+    ALIYUN_BUS_TWO_OK,
         content_type="application/cloudevents-batch+json;charset=utf-8",
     ),
     Case("function-compute", function, answer(200, "done"), by_status=True),
@@ -94,7 +136,11 @@ async def attempt(case: Case, receiver: Receiver, **options: Any) -> Outcome:
         if case.api:
             # Slack's API has one address for everyone, so the test puts its own in
             transports._transports["slack"] = SlackTransport(client, transports._environment, api=receiver.url)
-        return await transports.send(notification(), case.make(receiver.url))
+        return await transports.send(told(case), case.make(receiver.url))
+
+
+def told(case: Case) -> Notification:
+    return bundle() if case.bundle else notification()
 
 
 def test_every_transport_is_under_contract() -> None:
@@ -108,7 +154,7 @@ async def test_success(case: Case) -> None:
     assert (outcome.kind, outcome.reason) == ("delivered", "ok")
     assert len(receiver.requests) == 1
     assert receiver.requests[0].headers["content-type"].lower().replace(" ", "") == case.content_type
-    assert receiver.requests[0].headers["webhook-id"] == notification().delivery_id
+    assert receiver.requests[0].headers["webhook-id"] == told(case).delivery_id
 
 
 @every_channel

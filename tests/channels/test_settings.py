@@ -66,7 +66,7 @@ def test_snake(name: str, expected: str) -> None:
             {"url": "https://me:pw@x.example"},
             ["url: the value (hidden) holds a user name or password; put credentials in headers"],
         ),
-        ({"format": "xml"}, ["format: 'xml' is not 'standard', 'trailbase' or 'immutable'"]),
+        ({"format": "xml"}, ["format: 'xml' is not 'standard', 'trailbase', 'immutable' or 'template'"]),
         (
             {"signature": "rsa"},
             ["signature: 'rsa' is not standard-webhooks, nor a map of header, prefix, algorithm and encoding"],
@@ -87,7 +87,9 @@ def test_snake(name: str, expected: str) -> None:
             {"headers": {"Webhook-Id": "x"}},
             ["headers: the value (hidden) holds 'Webhook-Id', which is set with the signature"],
         ),
-        ({"mode": "batch"}, ["mode: 'batch' is not 'single'"]),
+        ({"mode": "each"}, ["mode: 'each' is not 'single' or 'batch'"]),
+        ({"max_items": 0}, ["max_items: 0 is not at least 1"]),
+        ({"format": "template"}, ["content_template: is required for format template"]),
         ({"enabled": "perhaps"}, ["enabled: 'perhaps' is not true or false"]),
         ({"retry_config": {"max_attempts": 0}}, ["retry_config.max_attempts: 0 is not at least 1"]),
         (

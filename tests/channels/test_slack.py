@@ -83,7 +83,8 @@ def test_who_acknowledged_and_why_it_was_resolved() -> None:
 
 def test_an_event_can_neither_mention_anybody_nor_add_lines_or_links() -> None:
     event = {"action": "x\n*Alert:* forged <!channel> & <http://evil|click>", "actor": {"id": "<@U1>"}}
-    blocks = slack_message(Message({**ALERT, "event": event, "runbook": "javascript:alert(1)"}, Purpose.TRIGGERED, 0))["blocks"]
+    alert = {**ALERT, "event": event, "runbook": "javascript:alert(1)"}
+    blocks = slack_message(Message(alert, Purpose.TRIGGERED))["blocks"]
     text = blocks[1]["text"]["text"]
     assert "• Action: x *Alert:* forged &lt;!channel&gt; &amp; &lt;http://evil|click&gt;\n" in text
     assert "• Actor: &lt;@U1&gt;" in text

@@ -14,8 +14,9 @@ from streamproc.web.openapi import openapi_document, operation_id
 from streamproc.web.routes.registry import all_routes
 from tests.web.conftest import Api
 
-EXAMPLES = int(os.environ.get("STREAMPROC_TEST_API_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("STREAMPROC_TEST_API_EXAMPLES", "1"))
 """Random requests for each operation, beside those that schemathesis derives from each limit in the document."""
+HERE = Path(__file__).parent
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -64,16 +65,22 @@ async def test_the_document_and_its_page_are_served(api: Api) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_schemathesis_finds_nothing(api: Api, tmp_path: Path) -> None:
+    own = api.token.split("_")[1]
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         *("run", f"{api.url}/openapi.json", "--header", f"Authorization: Bearer {api.token}"),
         *("--checks", ",".join(CHECKS), "--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing"),
-        *("--exclude-path", "/v1/stream", "--workers", "1", "--no-color", "--continue-on-failure", "--seed", "1"),
+        *("--exclude-path", "/v1/stream", "--workers", "2", "--no-color", "--continue-on-failure", "--seed", "1"),
         *("--request-timeout", "20"),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "SCHEMATHESIS_HOOKS": ""},
+        env={
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
+            "PYTHONPATH": str(HERE),
+            "STREAMPROC_TEST_OWN_KEY": own,
+        },
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()[-20_000:]

@@ -133,7 +133,7 @@ def routes_of(collection: Collection) -> tuple[Route, ...]:
         ),
         Route(
             "PATCH", item, f"Change {one}", write, handlers["change"], query=TenantQuery, body=dict,
-            answers=Configured, refuses=(409, 412), tag=tag,
+            also_takes=("application/merge-patch+json",), answers=Configured, refuses=(409, 412), tag=tag,
             description="Fields that are sent replace those there, maps are merged, null takes a field away.",
         ),
         Route(

@@ -57,7 +57,7 @@ class DeadLetter(DeadLetterSummary):
 class LetterQuery(PageQuery):
     """What dead letters to list."""
 
-    reason: Values = []
+    reason: Values = Field(default=[])
     topic: Values = Field(default=[], description="The topic they came from.")
 
 

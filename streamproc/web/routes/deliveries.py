@@ -31,8 +31,8 @@ class DeliveryQuery(PageQuery):
 
     alert_id: str | None = Field(default=None, max_length=200)
     channel: Values = Field(default=[], description="kind/id, such as webhook/security.")
-    state: Values = []
-    reason: Values = []
+    state: Values = Field(default=[])
+    reason: Values = Field(default=[])
     created_after: Time | None = Field(default=None, description="At this time or later.")
     created_before: Time | None = Field(default=None, description="Before this time.")
 

@@ -54,7 +54,7 @@ class Incident(IncidentSummary):
 class IncidentQuery(PageQuery):
     """What incidents to list."""
 
-    status: Values = []
+    status: Values = Field(default=[])
 
 
 async def list_incidents(call: Call[IncidentQuery, None]) -> Answer:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import Any
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from streamproc.web.alert_filters import Values, split_values, words_of
+from streamproc.settings import Settings
+from streamproc.web.alert_filters import STATUSES, Values, split_values, words_of
 from streamproc.web.principal import Scope
 from streamproc.web.problem import ApiError
 from streamproc.web.read_model import queries
@@ -23,6 +25,8 @@ from streamproc.web.route import Answer, Call, Route
 
 TAG = "alerts"
 HEARTBEAT_S = 15.0
+LIFE_S = 600.0
+"""Then the client connects anew and goes on, if its key is still good."""
 PAUSE_S = 0.2
 """Between two looks; what comes meanwhile is told together."""
 TAKEN_WITHIN_S = 20.0
@@ -37,32 +41,37 @@ class StreamQuery(BaseModel):
     """What to be told of."""
 
     tenant_id: str | None = Field(default=None, min_length=1, max_length=128, description="Operators' keys only.")
-    status: Values = []
-    severity: Values = []
-    rule_id: Values = []
+    status: Values = Field(default=[])
+    severity: Values = Field(default=[])
+    rule_id: Values = Field(default=[])
     last_event_id: str | None = Field(default=None, max_length=60, description="As the header Last-Event-ID.")
 
 
-_clients = 0
+class Listeners:
+    """How many clients listen to this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.count = 0
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 async def stream(call: Call[StreamQuery, None]) -> Answer:
-    global _clients
     tenant = call.tenant_filter(call.query.tenant_id)
     wanted = {
-        "status": words_of(
-            "status", call.query.status, ("open", "acknowledged", "escalated", "suppressed", "resolved")
-        ),
+        "status": words_of("status", call.query.status, STATUSES),
         "severity": words_of("severity", call.query.severity, queries.SEVERITIES),
         "rule": split_values(call.query.rule_id),
     }
-    if _clients >= MOST_CLIENTS:
+    listeners = call.site.part(Listeners)
+    if listeners.count >= MOST_CLIENTS:
         raise ApiError(503, f"{MOST_CLIENTS} clients are listening already", headers={"Retry-After": "10"})
-    _clients += 1
+    listeners.count += 1
     try:
         return await _serve(call, tenant, wanted)
     finally:
-        _clients -= 1
+        listeners.count -= 1
 
 
 async def _serve(call: Call[StreamQuery, None], tenant: str | None, wanted: dict[str, list[str]]) -> web.StreamResponse:
@@ -85,7 +94,8 @@ async def _serve(call: Call[StreamQuery, None], tenant: str | None, wanted: dict
             behind = True
     try:
         await _write(response, _event("reset" if behind else "hello", f"{epoch}-{at}", {"at": at}))
-        while not _ended(call.request):
+        ends = time.monotonic() + LIFE_S
+        while not _ended(call.request) and time.monotonic() < ends:
             if store.epoch != epoch:
                 epoch, at = store.epoch, 0
                 await _write(response, _event("reset", f"{epoch}-{at}", {"at": at}))
@@ -104,11 +114,12 @@ async def _tell(
     store: Store, response: web.StreamResponse, tenant: str | None, wanted: dict[str, list[str]], epoch: str, at: int
 ) -> int:
     """Send what changed after `at`, some of it at a time; answers how far that is."""
+    there = store.changed  # what comes during the query is for the next one
     changed, looked = await store.read(queries.changed_alerts, tenant, at, AT_ONCE)
     for number, alert in changed:
         if _passes(alert, wanted):
             await _write(response, _event("alert", f"{epoch}-{number}", alert))
-    return max(looked, at) if looked > at else max(at, store.changed)
+    return looked if looked > at else max(at, there)
 
 
 def _passes(alert: dict[str, Any], wanted: dict[str, list[str]]) -> bool:
@@ -141,8 +152,8 @@ ROUTES = (
         content_type="text/event-stream",
         refuses=(503,),
         tag=TAG,
-        description="Server-sent events: `alert` with the whole alert at each change; `hello` at first; `reset` when what "
-        "was missed cannot be told and the list is to be loaded anew. With `Last-Event-ID` it goes on from there. "
+        description="Server-sent events: `alert` with the whole alert at each change; `hello` at first; `reset` when "
+        "what was missed cannot be told and the list is to be loaded anew. With `Last-Event-ID` it goes on from there. "
         "Several changes of one alert may be told as one. A comment every 15 s keeps the connection open.",
     ),
 )
