@@ -1,8 +1,8 @@
 """A *breaker* keeps what waits for a channel from trying it one by one while its endpoint is sick. Pure.
 
-After `SICK_AFTER` failures in a row that tell of a sick endpoint it is *open*: nothing is tried for `FIRST_MS`, then one
-attempt as a probe; each probe that fails doubles the wait, up to `LONGEST_MS`. The first sign of health closes it. What
-waits meanwhile keeps its attempts. `Retry-After` of a rate limit is a pause of the whole channel in the same way.
+After `SICK_AFTER` failures in a row that tell of a sick endpoint it is *open*: nothing is tried for `FIRST_MS`, then
+one attempt as a probe; each probe that fails doubles the wait, up to `LONGEST_MS`. The first sign of health closes it.
+What waits meanwhile keeps its attempts. `Retry-After` of a rate limit is a pause of the whole channel in the same way.
 
 It is kept in memory only: after a restart the first attempts find out anew.
 """

@@ -26,6 +26,7 @@ class _Lane:
     ready: deque[Entry] = field(default_factory=deque)
     in_flight: int = 0
     waits_turn: bool = False
+    rests_until: int | None = None
     breaker: Breaker = field(default_factory=Breaker)
 
 
@@ -59,7 +60,9 @@ class Lanes:
                 lane.ready.append(entry)
                 self._queue(lane)
         while self._resting and self._resting[0][0] <= now:
-            self._queue(heappop(self._resting)[2])
+            lane = heappop(self._resting)[2]
+            lane.rests_until = None
+            self._queue(lane)
         taken: list[Entry] = []
         while self._turns and (room is None or len(taken) < room):
             lane = self._turns.popleft()
@@ -107,9 +110,8 @@ class Lanes:
 
     def held(self, now: int) -> set[LaneKey]:
         """The channels whose breaker keeps entries waiting."""
-        return {
-            lane.key for lane in self._lanes.values() if lane.ready and (lane.breaker.open or not lane.breaker.admits(now))
-        }
+        lanes = (lane for lane in self._lanes.values() if lane.ready)
+        return {lane.key for lane in lanes if lane.breaker.open or not lane.breaker.admits(now)}
 
     def sweep(self, now: int) -> None:
         """Forget lanes of which there is nothing to remember."""
@@ -139,7 +141,8 @@ class Lanes:
 
     def _rest(self, lane: _Lane) -> None:
         until = lane.breaker.until
-        if until is not None:  # else the end of the probe wakes it
+        if until is not None and until != lane.rests_until:  # None: the end of the probe wakes it
+            lane.rests_until = until
             self._pushed += 1
             heappush(self._resting, (until, self._pushed, lane))
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from streamproc.alerting.message import Message
 from streamproc.alerting.render import MAX_VALUE, Row, facts, headline, links, list_name, more, notes, rows
 from streamproc.model.content import Content
 
 MAX_SECTION = 2_900
 MAX_LISTED = 6_500
-"""Characters of the list of a bundle, so that all stays under 9,500."""
+"""Characters of the list of a bundle as JSON, so that all stays under 9,500."""
 MAX_CONTENT = 9_000
 
 
@@ -61,14 +63,15 @@ def _lists(message: Message) -> Iterator[str]:
     title = f"*{escaped(list_name(message))}:*"
     listed = rows(message)
     lines = [_row(row) for row in listed]
+    sizes = [len(orjson.dumps(line).decode()) for line in lines] if message.members else [len(line) for line in lines]
     room = MAX_LISTED if message.members else MAX_SECTION
     kept, used = 0, len(title)
-    while kept < len(lines) and used + len(lines[kept]) + 1 <= room:
-        used += len(lines[kept]) + 1
+    while kept < len(lines) and used + sizes[kept] + 1 <= room:
+        used += sizes[kept] + 1
         kept += 1
     lines = lines[:kept]
     if kept < len(listed) and message.members:
-        lines.append(f"• … {more(message, len(listed) - kept)}")
+        lines.append(f"• … {more(message, len(message.members) - kept)}")
     return parts("\n".join([title, *lines]), MAX_SECTION) if lines else iter(())
 
 

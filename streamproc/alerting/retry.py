@@ -31,6 +31,11 @@ class Fixed:
         """The wait in ms after `attempts` attempts have failed; None: no more."""
         return self.waits_ms[attempts] if attempts < len(self.waits_ms) else None
 
+    @property
+    def span(self) -> float:
+        """From the first attempt to the last, ms, if all fail at once."""
+        return sum(self.waits_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
@@ -61,6 +66,11 @@ class Exponential:
                 return min(self.max_ms, self.initial_ms * self.multiplier ** (attempts - 1))
             return self.max_ms
         return min(self.initial_ms, self.max_ms)
+
+    @property
+    def span(self) -> float:
+        """From the first attempt to the last, ms, if all fail at once."""
+        return sum(self.wait(attempt) or 0 for attempt in range(1, self.max_attempts))
 
 
 Schedule = Fixed | Exponential

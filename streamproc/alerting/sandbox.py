@@ -24,6 +24,7 @@ from liquid.builtin.tags.capture_tag import CaptureNode, CaptureTag
 from liquid.builtin.tags.echo_tag import EchoTag
 from liquid.exceptions import LiquidError
 from liquid.token import Token
+from liquid.undefined import Undefined
 
 from streamproc.model.content_template import MAX_SOURCE
 
@@ -175,7 +176,7 @@ def _text(value: object) -> str:
     """As people write it: maps and lists as JSON, true and false in small letters, nothing for nothing."""
     if isinstance(value, str):
         return value
-    if value is None:
+    if value is None or isinstance(value, Undefined):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -256,6 +257,7 @@ _ENVIRONMENT.add_filter("date", _date)
 
 
 MAX_BLANKS = 100
+MAX_PARENTHESES = 50
 _BLANKS = re.compile(rf"\s{{{MAX_BLANKS + 1}}}")
 _OPENING = re.compile(r"\{\{|\{%")
 
@@ -273,7 +275,7 @@ def parse(source: str) -> BoundTemplate:
 
 
 def _closed(source: str) -> None:
-    """Refuse what is opened and not closed, and long blanks: the parser takes a time that grows with their square.
+    """Refuse what is opened and not closed, long blanks, many parentheses: the parser takes the square of their number.
 
     Raises SandboxError.
     """
@@ -285,6 +287,8 @@ def _closed(source: str) -> None:
             raise SandboxError(f"is not a Liquid template: {found[0]} without {closing}")
         if _BLANKS.search(source, found.end(), place) is not None:
             raise SandboxError(f"has more than {MAX_BLANKS} blanks in a row between {found[0]} and {closing}")
+        if source.count("(", found.end(), place) > MAX_PARENTHESES:
+            raise SandboxError(f"has more than {MAX_PARENTHESES} parentheses between {found[0]} and {closing}")
         tag = source[found.end() : place].strip(" \t\r\n-") if found[0] == "{%" else ""
         if tag == "doc":
             raise SandboxError("is not a Liquid template: {% doc %} is not known here; use {% comment %}")

@@ -14,7 +14,7 @@ from streamproc.bench.figures import Goal
 from streamproc.bench.rules import BRUTE_FORCE, BUSY_HOUR, EVERYONE, TEN, CountingRule, documents
 
 MANY_TENANTS = 1_000
-NAMES = ("w1", "w2", "rules", "types", "keys", "backtest", "latency")
+NAMES = ("w1", "w2", "rules", "types", "keys", "backtest", "latency", "readmodel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Scale:
     """Records for the backtest part; None: drawn ones."""
     cloudtrail_rules: tuple[Path, ...] = ()
     """Rules for it; empty: the AWS pack."""
+    read_model_alerts: int = 1_000_000
     latency_s: float = 30.0
     latency_rate: int = 1_000
     quiet_s: float = 120.0
@@ -39,7 +40,16 @@ class Scale:
 
 
 FULL = Scale()
-QUICK = Scale(events=50_000, faust_events=20_000, backtest_events=10_000, runs=1, latency_s=5.0, quiet_s=0, repeats=0)
+QUICK = Scale(
+    events=50_000,
+    faust_events=20_000,
+    backtest_events=10_000,
+    read_model_alerts=20_000,
+    runs=1,
+    latency_s=5.0,
+    quiet_s=0,
+    repeats=0,
+)
 
 
 @dataclass(frozen=True, slots=True)

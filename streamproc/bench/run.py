@@ -24,6 +24,7 @@ from streamproc.bench.measure import RunResult, run_once
 from streamproc.bench.oracle import Alerts, expected
 from streamproc.bench.parts import Match, Part, Scale, parts
 from streamproc.bench.preload import prefix, preload
+from streamproc.bench.read_model import ReadModelFigure, measure_read_model
 from streamproc.bench.show import DISTURBED_CORES, Show
 from streamproc.model.times import iso
 from streamproc.settings import Settings
@@ -61,6 +62,7 @@ class Results:
     latency: list[Latency]
     problems: list[str]
     backtest: list[BacktestFigure] = field(default_factory=list)
+    read_model: ReadModelFigure | None = None
 
     @property
     def fine(self) -> bool:
@@ -83,6 +85,7 @@ class Results:
                 for row in self.backtest
             ],
             "latency_goal_p99_ms": LATENCY_GOAL_MS,
+            "read_model": None if self.read_model is None else self.read_model.as_json(),
             "problems": self.problems,
         }
 
@@ -126,6 +129,17 @@ class Bench:
                         self._settings, session, self._place("latency"), self._scale, self._show.tell
                     )
                     self._show.latency(results.latency)
+            if "readmodel" in only:
+                with self._noted(results.problems, "readmodel"):
+                    await self._quiet()
+                    results.read_model = await measure_read_model(
+                        self._settings,
+                        session,
+                        self._place("readmodel"),
+                        self._scale.read_model_alerts,
+                        self._show.tell,
+                    )
+                    self._show.read_model(results.read_model)
         return results
 
     async def _part(self, part: Part, session: aiohttp.ClientSession, problems: list[str]) -> list[Standing]:

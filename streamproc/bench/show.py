@@ -14,6 +14,7 @@ from streamproc.bench.backtesting import BacktestFigure
 from streamproc.bench.figures import Latency, Standing, ratio_text
 from streamproc.bench.measure import RunResult
 from streamproc.bench.parts import Part
+from streamproc.bench.read_model import READ_GOAL_MS, ReadModelFigure
 
 DISTURBED_CORES = 0.15
 """A run is disturbed, and made again, when others used more than this."""
@@ -85,6 +86,20 @@ class Show:
         """The backtest part is done."""
         self._results.print(backtest_table(rows))
 
+    def read_model(self, figure: ReadModelFigure) -> None:
+        """The read model part is done."""
+        self._results.print(read_model_table(figure))
+        self._results.print(
+            f"  Built in {figure.build_s:.0f} s: {figure.alerts_per_s:,.0f} alerts/s, {figure.build_cpu_s:.0f} CPU-s, "
+            f"at most {figure.peak_mib:.0f} MiB; {figure.after_mib:.0f} MiB after all requests; "
+            f"{figure.file_mib:,.0f} MiB on disk."
+        )
+        asked = {label: value for label, value in figure.p95.items() if label != "statistics"}
+        worst = max(asked, key=asked.__getitem__)
+        colour, word = ("green", "reached") if asked[worst] <= READ_GOAL_MS else ("red", "missed")
+        aim = f"aim at most {READ_GOAL_MS:.0f} ms"
+        self._results.print(f"  Slowest p95, {worst}: [bold]{asked[worst]:.1f} ms[/], {aim} — [{colour}]{word}[/]")
+
     def latency(self, rows: Sequence[Latency]) -> None:
         """The latency part is done."""
         self._results.print(latency_table(rows))
@@ -120,6 +135,17 @@ def backtest_table(rows: Sequence[BacktestFigure]) -> Table:
     for row in rows:
         each = f"{row.cpu_s / row.events * 1e6:.1f}"
         table.add_row(row.label, f"{row.events:,}", f"{row.events_per_s:,.0f}", each, f"{row.alerts:,}")
+    return table
+
+
+def read_model_table(figure: ReadModelFigure) -> Table:
+    """One row per kind of request, milliseconds."""
+    title = f"Requests with {figure.alerts:,} alerts, milliseconds over HTTP"
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for column in ("", "requests", "p50", "p95", "max"):
+        table.add_column(column, justify="left" if not column else "right")
+    for row in figure.requests:
+        table.add_row(row.label, f"{row.count:,}", f"{row.p50:.1f}", f"{figure.p95[row.label]:.1f}", f"{row.max:.1f}")
     return table
 
 

@@ -23,7 +23,7 @@ app = typer.Typer()
 def bench(
     quick: bool = typer.Option(False, "--quick", help="A small run, to see that everything works."),
     only: str = typer.Option(
-        "w1,w2,rules,types,keys,backtest,latency", "--only", help="Parts to run, separated by commas."
+        "w1,w2,rules,types,keys,backtest,latency,readmodel", "--only", help="Parts to run, separated by commas."
     ),
     runs: int | None = typer.Option(None, "--runs", min=1, help="Runs of each contestant (3; quick: 1)."),
     events: int | None = typer.Option(None, "--events", min=10_000, help="Events of a run (1,000,000; quick: 50,000)."),
@@ -34,6 +34,9 @@ def bench(
     seconds: float | None = typer.Option(None, "--seconds", min=1, help="Length of the latency part (30; quick: 5)."),
     quiet: float | None = typer.Option(
         None, "--quiet", min=0, help="Seconds to wait for a quiet machine before each run (120; quick: 0)."
+    ),
+    alerts: int | None = typer.Option(
+        None, "--alerts", min=1_000, help="Alerts in the read model (1,000,000; quick: 20,000)."
     ),
     cloudtrail: Path | None = typer.Option(
         None, "--cloudtrail", exists=True, help="CloudTrail records (JSON lines) for the backtest part; default drawn."
@@ -68,6 +71,7 @@ def bench(
         "faust_events": faust_events,
         "latency_s": seconds,
         "quiet_s": quiet,
+        "read_model_alerts": alerts,
         "cloudtrail": cloudtrail,
         "cloudtrail_rules": tuple(cloudtrail_rules) if cloudtrail_rules else None,
     }

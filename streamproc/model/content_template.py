@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from streamproc.model.channel_settings import Language
 from streamproc.model.content import SendMode
-from streamproc.model.document import DocumentError, Problem, parsed, snake
+from streamproc.model.document import parsed, snake
 from streamproc.model.frozen import Frozen
 
 MAX_SOURCE = 32_000
@@ -128,33 +128,60 @@ def _name(written: object) -> str:
     return _SPELLINGS.get(name, name)
 
 
+class Contents(Frozen):
+    """A content for each method that has one."""
+
+    email: MethodContent | None = None
+    sms: MethodContent | None = None
+    voice: MethodContent | None = None
+    dingtalk: MethodContent | None = None
+    wecom: MethodContent | None = None
+    lark: MethodContent | None = None
+    slack: MethodContent | None = None
+    teams: MethodContent | None = None
+    webhook: MethodContent | None = None
+    eventbridge: MethodContent | None = None
+    function_compute: MethodContent | None = None
+    message_center: MethodContent | None = None
+    default: MethodContent | None = None
+
+    def of(self, method: Method) -> MethodContent | None:
+        """The method's own."""
+        found: MethodContent | None = getattr(self, method)
+        return found
+
+    @model_validator(mode="after")
+    def _usable(self) -> Contents:
+        given = [(method, content) for method in METHODS if (content := self.of(method)) is not None]
+        if not given:
+            raise ValueError(f"has no content; give one for {', '.join(METHODS)}")
+        for method, content in given:
+            words = (content.en, content.zh, content.any)
+            if method not in ("email", "default") and any(one is not None and one.html for one in words):
+                raise ValueError(f"{method}.html: is for email only; write text")
+            if method not in MACHINES and (content.send_mode is not None or content.max_items is not None):
+                raise ValueError(f"{method}.send_mode: is for {', '.join(sorted(MACHINES))} only")
+        return self
+
+
 class ContentTemplate(Frozen):
     """A document of config kind `template`."""
 
     id: str = Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
     tenant_id: str = Field(min_length=1, max_length=256)
     name: str = Field(default="", max_length=128)
-    contents: Mapping[Method, Annotated[MethodContent, BeforeValidator(_method)]] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _html_is_mail(self) -> ContentTemplate:
-        for method, content in self.contents.items():
-            for wording in (content.en, content.zh, content.any):
-                if wording is not None and wording.html and method not in ("email", "default"):
-                    raise ValueError(f"contents.{method}.html: is for email only; write text")
-            if content.send_mode is not None and method not in MACHINES:
-                raise ValueError(f"contents.{method}.send_mode: is for {', '.join(sorted(MACHINES))} only")
-        return self
+    contents: Contents
 
     def content(self, method: Method) -> MethodContent | None:
         """What it has for a method: its own, else the default; None: the channel's own layout is wanted."""
-        own = self.contents.get(method)
-        return own if own is not None or method in MACHINES else self.contents.get("default")
+        own = self.contents.of(method)
+        return own if own is not None or method in MACHINES else self.contents.default
 
     def sources(self) -> Iterator[tuple[str, Method, str]]:
         """(path, method, source) of each part."""
-        for method, content in self.contents.items():
-            for language in ("en", "zh", "any"):
+        for method in METHODS:
+            content = self.contents.of(method)
+            for language in ("en", "zh", "any") if content is not None else ():
                 wording: Wording | None = getattr(content, language)
                 for part, source in wording.sources() if wording is not None else ():
                     place = "" if language == "any" else f".{language}"
@@ -166,14 +193,6 @@ def parse_content_template(doc: Mapping[str, Any]) -> ContentTemplate:
     body = {name: value for name, value in doc.items() if name != "kind"}
     contents = body.get("contents")
     if isinstance(contents, Mapping):
-        # the names of methods are keys of a map, so nobody else spells them
-        spelled: dict[str, Any] = {}
-        for written, value in contents.items():
-            name = snake(str(written)).replace("-", "_")
-            name = {"message": "message_center", "notifications": "message_center"}.get(name, name)
-            if name not in METHODS:
-                expected = f"is not one of {', '.join(METHODS)}"
-                raise DocumentError((Problem(f"contents.{written}", expected),))
-            spelled[name] = _method(value)
-        body["contents"] = spelled
+        # short forms are written out before anybody looks at the names of fields
+        body["contents"] = {written: _method(value) for written, value in contents.items()}
     return parsed(ContentTemplate, body)

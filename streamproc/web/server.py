@@ -78,6 +78,7 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
+        stack.callback(site.closing.set)  # first of all: streams would hold the cleanup up
         listener = web.TCPSite(runner, settings.http.host, settings.http.port)
         try:
             await listener.start()

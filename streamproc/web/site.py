@@ -55,6 +55,8 @@ class Site:
     audit: AuditLog
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading the snapshot until a change of the configuration is in it: revisions follow one another."""
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is to end: answers that would go on for long end now."""
     parts: dict[type[Part], Part] = field(default_factory=dict)
 
     def part(self, kind: type[AnyPart]) -> AnyPart:

@@ -88,12 +88,14 @@ class Expected:
     alerts: dict[str, tuple[str, str, int]] = field(default_factory=dict)
 
 
-def workload(count: int, seed: int, start_ms: int) -> list[tuple[str, bytes, dict[str, Any]]]:
-    """(tenant, value, event) in order of event time, 20 ms apart."""
+def workload(
+    count: int, seed: int, start_ms: int, prefix: str = "ten", step_ms: int = 20
+) -> list[tuple[str, bytes, dict[str, Any]]]:
+    """(tenant, value, event) in order of event time, `step_ms` apart; tenants are named after `prefix`."""
     rng = random.Random(seed)
     events = []
     for n in range(count):
-        tenant = f"ten_{rng.randrange(24):02d}"
+        tenant = f"{prefix}_{rng.randrange(24):02d}"
         action = rng.choice(ACTIONS)
         actor = rng.randrange(60)
         event = {
@@ -101,7 +103,7 @@ def workload(count: int, seed: int, start_ms: int) -> list[tuple[str, bytes, dic
             "tenant_id": tenant,
             "action": action,
             "outcome": "failure" if action == "user.login" and rng.random() < 0.4 else "success",
-            "event_time": iso(start_ms + n * 20),
+            "event_time": iso(start_ms + n * step_ms),
             "actor": {"id": f"usr_{actor:03d}", "type": "user", "ip": f"10.1.{actor % 7}.{rng.randrange(40)}"},
             "resource": {"type": "host", "id": f"host_{rng.randrange(8)}"},
         }
@@ -109,14 +111,14 @@ def workload(count: int, seed: int, start_ms: int) -> list[tuple[str, bytes, dic
     return events
 
 
-def oracle(events: Iterable[tuple[str, bytes, dict[str, Any]]], start_ms: int) -> Expected:
+def oracle(events: Iterable[tuple[str, bytes, dict[str, Any]]], start_ms: int, step_ms: int = 20) -> Expected:
     """The rules above, counted in the plainest way, from events in order of time."""
     triggers: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     logins: dict[tuple[str, str], list[int]] = defaultdict(list)
     hosts: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
     hours: dict[tuple[str, str, int], int] = defaultdict(int)
     for n, (tenant, _, event) in enumerate(events):
-        t, actor, ip = start_ms + n * 20, event["actor"]["id"], event["actor"]["ip"]
+        t, actor, ip = start_ms + n * step_ms, event["actor"]["id"], event["actor"]["ip"]
         if event["action"] == "user.login" and event["outcome"] == "failure":
             times = logins[tenant, ip] = [x for x in logins[tenant, ip] if x > t - 60_000] + [t]
             if len(times) >= 5:
@@ -142,7 +144,14 @@ def oracle(events: Iterable[tuple[str, bytes, dict[str, Any]]], start_ms: int) -
 class Process:
     """One `streamproc <command>` of our own, its output in a file."""
 
-    def __init__(self, command: list[str], settings: Settings, directory: Path, name: str) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        settings: Settings,
+        directory: Path,
+        name: str,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.name = name
         self._command = [sys.executable, "-m", "streamproc", *command]
         self._env = {
@@ -156,6 +165,7 @@ class Process:
             "STREAMPROC_DELIVERY_HTTP": "127.0.0.1:0",
             "STREAMPROC_LOG_FORMAT": "console",
             "STREAMPROC_ALLOWED_NETWORKS": "127.0.0.0/8",
+            **(environment or {}),
         }
         directory.mkdir(parents=True, exist_ok=True)
         self.log = directory / f"{name}.log"

@@ -42,6 +42,7 @@ def test_the_declaration_is_what_the_design_says(new_settings: NewSettings) -> N
         "incidents": "compact",
         "config": "compact",
         "config-history": "compact,delete",
+        "audit": "delete",
         "dead-letters": "delete",
     }
     assert topics["events"].topic == "x.events"

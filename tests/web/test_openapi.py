@@ -65,22 +65,30 @@ async def test_the_document_and_its_page_are_served(api: Api) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_schemathesis_finds_nothing(api: Api, tmp_path: Path) -> None:
-    own = api.token.split("_")[1]
-    process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("schemathesis")),
-        *("run", f"{api.url}/openapi.json", "--header", f"Authorization: Bearer {api.token}"),
-        *("--checks", ",".join(CHECKS), "--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing"),
-        *("--exclude-path", "/v1/stream", "--workers", "2", "--no-color", "--continue-on-failure", "--seed", "1"),
-        *("--request-timeout", "20"),
-        cwd=tmp_path,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={
-            **os.environ,
-            "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
-            "PYTHONPATH": str(HERE),
-            "STREAMPROC_TEST_OWN_KEY": own,
-        },
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()[-20_000:]
+    environment = {
+        **os.environ,
+        "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
+        "PYTHONPATH": str(HERE),
+        "STREAMPROC_TEST_OWN_KEY": api.token.split("_")[1],
+    }
+
+    async def run(name: str, *paths: str) -> tuple[int | None, str]:
+        (tmp_path / name).mkdir()
+        process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("schemathesis")),
+            *("run", f"{api.url}/openapi.json", "--header", f"Authorization: Bearer {api.token}"),
+            *("--checks", ",".join(CHECKS), "--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing"),
+            *("--exclude-path", "/v1/stream", *paths),
+            *("--workers", "1", "--no-color", "--continue-on-failure", "--seed", "1", "--request-timeout", "20"),
+            cwd=tmp_path / name,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environment,
+        )
+        output, _ = await process.communicate()
+        return process.returncode, output.decode()
+
+    half = r"^/v1/[a-l]"  # in processes, as CPython 3.11's parser, which Hypothesis uses, fails in threads
+    runs = await asyncio.gather(run("a", "--include-path-regex", half), run("b", "--exclude-path-regex", half))
+    for status, output in runs:
+        assert status == 0, output[-20_000:]

@@ -13,7 +13,15 @@ from streamproc.web.principal import Scope
 from streamproc.web.problem import ApiError
 from streamproc.web.replaying import Replay
 from streamproc.web.route import Call, Reply, Route
-from streamproc.web.routes.simulate import MAX_RULES, Simulation, ad_hoc_rules, events_tenant, may_read_events, playable
+from streamproc.web.routes.simulate import (
+    DRAFT,
+    MAX_RULES,
+    Simulation,
+    ad_hoc_rules,
+    events_tenant,
+    may_read_events,
+    playable,
+)
 from streamproc.web.rule_lookup import find_rule, lists_of, tenant_of
 
 TAG = "rules"
@@ -122,6 +130,7 @@ ROUTES = (
         Scope.RULES_READ,
         start_backtest,
         body=BacktestOrder,
+        example={"rule": DRAFT, "hours": 1},
         answers=Backtest,
         status=202,
         refuses=(404,),

@@ -174,6 +174,7 @@ ROUTES = (
         Scope.RULES_WRITE,
         enable_template,
         body=EnableOrder,
+        example={"overrides": {"severity": "critical"}},
         answers=RuleAnswer,
         status=201,
         refuses=(404, 409),

@@ -28,6 +28,19 @@ from streamproc.web.versions import Versions
 TAG = "rules"
 MAX_RULE_BYTES = 512 * 1024
 MERGE_PATCH = "application/merge-patch+json"
+EXAMPLE: dict[str, Any] = {
+    "name": "Excessive Failed Logins",
+    "type": "threshold",
+    "condition": {
+        "action": "user.login",
+        "outcome": "failure",
+        "count": 5,
+        "window_seconds": 300,
+        "group_by": "actor.ip",
+    },
+    "severity": "high",
+    "channels": ["slack"],
+}
 
 
 class RuleAnswer(BaseModel):
@@ -347,6 +360,7 @@ ROUTES = (
         create_rule,
         query=TenantQuery,
         body=dict,
+        example=EXAMPLE,
         answers=RuleAnswer,
         status=201,
         refuses=(409,),
@@ -362,6 +376,7 @@ ROUTES = (
         validate_rule,
         query=TenantQuery,
         body=dict,
+        example=EXAMPLE,
         answers=Validation,
         tag=TAG,
         max_bytes=MAX_RULE_BYTES,
@@ -386,6 +401,7 @@ ROUTES = (
         replace_rule,
         query=TenantQuery,
         body=dict,
+        example=EXAMPLE,
         answers=RuleAnswer,
         refuses=(404, 409, 412),
         tag=TAG,
@@ -401,6 +417,7 @@ ROUTES = (
         patch_rule,
         query=TenantQuery,
         body=dict,
+        example={"severity": "critical", "condition": {"count": 3}, "cooldown_min": 60},
         answers=RuleAnswer,
         refuses=(404, 409, 412),
         tag=TAG,

@@ -24,6 +24,8 @@ TAG = "rules"
 MAX_RULES = 50
 MAX_MINUTES = 7 * 24 * 60
 MAX_BYTES = 16 << 20
+EVENT: dict[str, Any] = {"action": "data.export", "actor": {"id": "user_alice"}}
+DRAFT: dict[str, Any] = {"name": "Data export", "type": "pattern", "condition": {"action": "data.export"}}
 NOT_PLAYED = frozenset({"id", "tenant_id", "tests", *("webhook_urls", "email_recipients")})
 """Fields of a rule that a replay does not need, or that are set for it."""
 
@@ -205,6 +207,7 @@ ROUTES = (
         simulate_rule,
         query=TenantQuery,
         body=Events,
+        example={"events": [EVENT]},
         answers=Simulation,
         refuses=(404,),
         tag=TAG,
@@ -219,6 +222,7 @@ ROUTES = (
         Scope.RULES_READ,
         simulate,
         body=AdHoc,
+        example={"rule": DRAFT, "events": [EVENT]},
         answers=Simulation,
         tag=TAG,
         max_bytes=MAX_BYTES,

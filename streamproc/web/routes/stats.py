@@ -259,7 +259,7 @@ ROUTES = (
         answers=Stats,
         tag=TAG,
         description="Acknowledgement rates with a warning under 70 %, noisiest rules, suppressions by reason, alerts "
-        "per hour, deliveries by channel and outcome; lag, last alert and delivery, documents with errors, endpoints that "
-        "are switched off. Hours are whole ones.",
+        "per hour, deliveries by channel and outcome; lag, last alert and delivery, documents with errors, "
+        "endpoints that are switched off. Hours are whole ones.",
     ),
 )

@@ -25,6 +25,8 @@ from streamproc.web.route import Answer, Call, Route
 
 TAG = "alerts"
 HEARTBEAT_S = 15.0
+LOOK_S = 1.0
+"""So often a quiet stream looks whether its client is still there, and whether the process is to end."""
 LIFE_S = 600.0
 """Then the client connects anew and goes on, if its key is still good."""
 PAUSE_S = 0.2
@@ -94,13 +96,15 @@ async def _serve(call: Call[StreamQuery, None], tenant: str | None, wanted: dict
             behind = True
     try:
         await _write(response, _event("reset" if behind else "hello", f"{epoch}-{at}", {"at": at}))
-        ends = time.monotonic() + LIFE_S
-        while not _ended(call.request) and time.monotonic() < ends:
+        began = spoken = time.monotonic()
+        while not _ended(call) and time.monotonic() - began < LIFE_S:
             if store.epoch != epoch:
                 epoch, at = store.epoch, 0
                 await _write(response, _event("reset", f"{epoch}-{at}", {"at": at}))
-            if store.changed == at and await store.wait_for_change(at, HEARTBEAT_S) == at:
-                await _write(response, b": nothing new\n\n")
+            if store.changed == at and await store.wait_for_change(at, LOOK_S) == at:
+                if time.monotonic() - spoken >= HEARTBEAT_S:
+                    await _write(response, b": nothing new\n\n")
+                    spoken = time.monotonic()
                 continue
             at = await _tell(store, response, tenant, wanted, epoch, at)
             await asyncio.sleep(PAUSE_S)
@@ -137,8 +141,9 @@ async def _write(response: web.StreamResponse, content: bytes) -> None:
         await response.write(content)
 
 
-def _ended(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
+def _ended(call: Call[StreamQuery, None]) -> bool:
+    transport = call.request.transport
+    return transport is None or transport.is_closing() or call.site.closing.is_set()
 
 
 ROUTES = (

@@ -1,0 +1,69 @@
+"""`python -m tests.faults.suite [--runs N] [--seed S] [--only NAME …] [--events N] [--report FILE]`.
+
+Exit status 1 when any run lost or invented anything. What it prints of a run names the seed that makes it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+import orjson
+
+from tests.faults.suite.cluster import Cluster
+from tests.faults.suite.runner import Outcome, run_scenario
+from tests.faults.suite.scenarios import SCENARIOS
+
+REPORT = Path(__file__).parents[3] / "docs" / "reference" / "reliability.json"
+
+
+async def run(names: list[str], runs: int, seed: int, events: int) -> list[Outcome]:
+    """Run scenarios, those of one cluster size together."""
+    chosen = sorted((s for s in SCENARIOS if not names or s.name in names), key=lambda s: s.brokers)
+    outcomes: list[Outcome] = []
+    for size, scenarios in groupby(chosen, key=lambda s: s.brokers):
+        async with Cluster(size, Path(tempfile.mkdtemp(prefix="streamproc-cluster-"))) as cluster:
+            for scenario in scenarios:
+                cluster.heal()
+                outcomes.append(await run_scenario(scenario, cluster, runs, seed, events, _say))
+                _tell(outcomes[-1])
+    return outcomes
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _tell(outcome: Outcome) -> None:
+    if outcome.skipped is not None:
+        print(f"{outcome.scenario:<20} skipped: {outcome.skipped}", flush=True)
+    for problem in outcome.problems:
+        print(f"  {problem}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.suite", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--events", type=int, default=6000, help="of each run")
+    parser.add_argument("--only", nargs="*", default=[], choices=[scenario.name for scenario in SCENARIOS])
+    parser.add_argument("--report", type=Path, help=f"where to merge the figures in, such as {REPORT.name}")
+    given = parser.parse_args()
+    outcomes = asyncio.run(run(given.only, given.runs, given.seed, given.events))
+    if given.report is not None:
+        known = orjson.loads(given.report.read_bytes()) if given.report.exists() else {}
+        for outcome in outcomes:
+            known[outcome.scenario] = asdict(outcome) | {"at": f"{datetime.now(UTC):%Y-%m-%d}", "seed": given.seed}
+        given.report.write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2) + b"\n")
+    return 0 if all(outcome.passed or outcome.skipped for outcome in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
