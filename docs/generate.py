@@ -27,6 +27,8 @@ from streamproc.model.delivery import Reason as DeliveryReason
 from streamproc.model.event import Reason as EventReason
 from streamproc.model.records import SCHEMAS
 from streamproc.settings import PREFIX, Settings
+from streamproc.web.openapi import openapi_document
+from streamproc.web.routes.registry import all_routes
 
 DOCS = Path(__file__).parent
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -165,6 +167,85 @@ def attempt_outcomes() -> str:
     return ", ".join(f"`{kind}`" for kind in OutcomeKind)
 
 
+def api() -> str:
+    """Every route of the API, by tag, from the OpenAPI document."""
+    document = openapi_document(all_routes())
+    named: dict[str, Any] = document["components"]["schemas"]
+    sections = []
+    for tag in (tag["name"] for tag in document["tags"]):
+        sections.append(f"## {tag}")
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                if tag in operation["tags"]:
+                    sections += _route(f"{method.upper()} {path}", operation, named)
+    return "\n\n".join(sections)
+
+
+def _route(heading: str, operation: dict[str, Any], named: dict[str, Any]) -> Iterator[str]:
+    yield f"### {heading}\n\n{operation['summary']}. {operation['description']}".rstrip()
+    rows = [
+        (f"`{one['name']}`", one["in"], _shape(one["schema"]), " ".join(one.get("description", "").split()))
+        for one in operation["parameters"]
+        if one["name"] != "Idempotency-Key"
+    ]
+    if rows:
+        yield table(("parameter", "in", "type", "meaning"), rows)
+    body = operation.get("requestBody", {}).get("content", {})
+    for content in list(body.values())[:1]:
+        kinds = " or ".join(f"`{kind}`" for kind in body)
+        fields = _fields(content["schema"], named)
+        yield f"Body: {kinds}" + (", with these fields:" if fields else ".")
+        if fields:
+            yield table(("field", "type", "meaning"), fields)
+        if "example" in content:
+            example = content["example"]
+            text = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
+            yield f"```\n{text}\n```"
+    wanted = [status for status in operation["responses"] if status < "400"]
+    answer = operation["responses"][wanted[0]]
+    schemas = [content["schema"] for content in answer.get("content", {}).values()]
+    shape = f": {_shape(schemas[0])}" if schemas else ""
+    errors = ", ".join(status for status in operation["responses"] if status >= "400" and status not in ("500", "503"))
+    yield f"Answers {' or '.join(wanted)}{shape}." + (f" Refuses with {errors}." if errors else "")
+    fields = _fields(schemas[0], named, marked=False) if schemas else []
+    if fields:
+        yield table(("field", "type", "meaning"), fields)
+
+
+def _fields(schema: dict[str, Any], named: dict[str, Any], *, marked: bool = True) -> list[tuple[str, ...]]:
+    """The fields of an object, or of a page's items; `marked`: with which of them are required."""
+    found = named.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    properties = found.get("properties", {})
+    if properties.keys() == {"items", "next_cursor"}:
+        return _fields(properties["items"]["items"], named, marked=marked)
+    required = found.get("required", ()) if marked else ()
+    return [
+        (
+            f"`{name}`" + (" (required)" if name in required and "default" not in part else ""),
+            _shape(part),
+            " ".join(part.get("description", "").split()),
+        )
+        for name, part in properties.items()
+    ]
+
+
+def _shape(schema: dict[str, Any]) -> str:
+    """A schema in a few words."""
+    if "$ref" in schema:
+        return re.sub(r"^Page_(.*)_$", r"a page of \1", schema["$ref"].rpartition("/")[2])
+    if "anyOf" in schema:
+        return " or ".join(_shape(option) for option in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {_shape(schema.get('items', {}))}"
+    limits = ""
+    if "minimum" in schema or "maximum" in schema:
+        limits = f" {schema.get('minimum', '')}–{schema.get('maximum', '')}"
+    default = f", default `{schema['default']}`" if schema.get("default") not in (None, "") else ""
+    return f"{schema.get('type', 'any')}{limits}{default}"
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (
@@ -176,6 +257,7 @@ GENERATED: dict[str, Callable[[], str]] = {
         delivery_states,
         delivery_reasons,
         attempt_outcomes,
+        api,
     )
 }
 

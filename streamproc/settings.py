@@ -165,6 +165,8 @@ class Settings(BaseSettings):
     `raw.**.password`, separated by commas."""
     redact_dead_letters: bool = False
     """Dead letters of source topics without their value: what could not be read cannot be redacted."""
+    allow_apprise: bool = False
+    """Whether channels of type apprise may be used: the check of outbound addresses does not hold for them."""
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     secret_key: OptionalSecret = None

@@ -248,7 +248,8 @@ class Outbox:
             return
         for entry in list(self._entries.values()):
             notification = entry.notification
-            if (notification.tenant, notification.channel) not in held or entry.in_flight or entry.at > now:
+            waits = entry.live and not entry.in_flight and entry.at <= now
+            if not waits or (notification.tenant, notification.channel) not in held:
                 continue
             line = self._lines[notification.chain]
             patience = self._terms(notification).schedule.span

@@ -24,9 +24,7 @@ def dingtalk(message: Message) -> dict[str, Any]:
     def built(rows: Sequence[Row]) -> dict[str, Any]:
         listed = "\n".join(f"- {markdown_row(row)}" for row in rows)
         # two blanks before a line break keep it a break
-        return _message(
-            head, [f"### {inert(head)}", "  \n".join(top), f"**{list_name(message)}:**", listed, *tail]
-        )
+        return _message(head, [f"### {inert(head)}", "  \n".join(top), f"**{list_name(message)}:**", listed, *tail])
 
     return within(message, built, json_bytes, MAX_BYTES)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from streamproc import metrics
 from streamproc.alerting.content import ContentError, method_of, rendered
 from streamproc.alerting.message import Links, no_links
+from streamproc.channels.apprise import AppriseTransport
 from streamproc.channels.dingtalk import DingTalkTransport
 from streamproc.channels.email import EmailTransport
 from streamproc.channels.eventbridge import EventBridgeTransport
@@ -32,6 +33,7 @@ from streamproc.model.notification import Notification
 from streamproc.model.webhook import WebhookSettings, provider_of
 
 TRANSPORTS: Mapping[str, Callable[[Http, Environment, Links], Transport]] = {
+    "apprise": AppriseTransport,
     "dingtalk": DingTalkTransport,
     "email": EmailTransport,
     "eventbridge": EventBridgeTransport,
@@ -63,16 +65,19 @@ class Transports:
         environment: Mapping[str, str],
         templates: Templates | None = None,
         links: Links = no_links,
+        *,
+        allow_apprise: bool = False,
     ) -> None:
         """`environment`: the variables that settings may name as `${NAME}`, usually `os.environ`.
 
         `templates` finds content templates; without it there are none. `links` makes the links that show an alert
-        without signing in (`AlertLinks`).
+        without signing in (`AlertLinks`). `allow_apprise`: channels of type apprise may be used.
         """
         self._environment = Environment(environment)
         self._templates = templates or (lambda tenant, id: None)
         self._links = links
         self._transports = {name: make(http, self._environment, links) for name, make in TRANSPORTS.items()}
+        self._transports["apprise"] = AppriseTransport(http, self._environment, links, allowed=allow_apprise)
 
     async def send(self, notification: Notification, channel: ChannelSettings | None) -> Outcome:
         """One attempt. Raises nothing but `CancelledError`: whatever goes wrong is an outcome.

@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from streamproc.cli.applying import apply_documents, plan_documents, print_changes
+from streamproc.cli.content import preview_template
 from streamproc.cli.failures import FINDINGS, InputError
 from streamproc.cli.output import print_json, print_rows
 from streamproc.cli.policies import try_policy
@@ -25,6 +26,7 @@ from streamproc.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
 app.command(name="import-users")(import_users)
+app.command(name="preview-template")(preview_template)
 app.command(name="dry-run")(try_policy)
 
 Files = typer.Argument(..., help="YAML or JSON files, directories of them, or - for standard input.")

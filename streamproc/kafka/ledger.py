@@ -166,12 +166,13 @@ class Ledger:
                 table, start = self._wipe(), 0
             position = max(start, begin)
             consumer.seek(where, position)
+            deleted: set[bytes] = set()
             moved = time.monotonic()
             while position < end:
                 batches = await consumer.getmany(where, timeout_ms=500)
                 records = batches.get(where, ())
                 if records:
-                    self._replay(table, records)
+                    self._replay(table, records, deleted)
                 before, position = position, await consumer.position(where)
                 self.remaining = max(end - position, 0)
                 if position > before:
@@ -182,15 +183,17 @@ class Ledger:
                         f"though it ends at {end}"
                     )
             if position > start:
-                table.write({}, (), (), position, int(time.time()))
+                # others deleted what this copy has (another owner, `streamproc erase`): nothing of it stays
+                moot = table.entries_of(deleted) if deleted else ()
+                table.write({}, (), (), position, int(time.time()), moot)
             self._offset = max(position, start)
         finally:
             await consumer.stop()
 
-    def _replay(self, table: LocalTable, records: Iterable[Any]) -> None:
+    def _replay(self, table: LocalTable, records: Iterable[Any], deleted: set[bytes]) -> None:
+        """Apply records of the changelog; `deleted` gathers the keys that the copy had and has no more."""
         puts: dict[bytes, bytes | None] = {}
         timers: list[tuple[int, bytes]] = []
-        moot: list[tuple[int, bytes]] = []
         offset = 0
         for record in records:
             key, value = record.key, record.value
@@ -198,12 +201,15 @@ class Ledger:
             self.recovered += 1
             offset = record.offset + 1
         for key, value in puts.items():
-            known = table.get(key) if value is None else value
-            timer = None if known is None else self._timer_of(key, known)
+            if value is None:
+                if table.get(key) is not None:
+                    deleted.add(key)
+                continue
+            deleted.discard(key)
+            timer = self._timer_of(key, value)
             if timer is not None:
-                # somebody else deleted what this copy has (`streamproc erase`): nothing of it stays
-                (moot if value is None else timers).append((timer, key))
-        table.write(puts, timers, (), offset, int(time.time()), moot)
+                timers.append((timer, key))
+        table.write(puts, timers, (), offset, int(time.time()))
 
     def position(self, topic: str) -> int:
         """The offset in `topic` up to which signals are applied; 0 when nothing was."""

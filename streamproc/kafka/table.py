@@ -8,7 +8,7 @@ write, and it includes the changelog offset that it brings the copy up to.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 
 import structlog
@@ -114,6 +114,11 @@ class LocalTable:
             found.append((int.from_bytes(key[1:9], "big"), key[9:]))
             entries.next()
         return found
+
+    def entries_of(self, keys: Set[bytes]) -> list[tuple[int, bytes]]:
+        """All index entries (time, key) of some keys; looks through the whole index."""
+        entries = ((key[1:9], key[9:]) for key, _ in self.items(TIMER))
+        return [(int.from_bytes(when, "big"), key) for when, key in entries if key in keys]
 
     def write(
         self,

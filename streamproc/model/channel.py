@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, model_validator
 
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings, RetryConfig, Url
+from streamproc.model.channels_apprise import AppriseChannel
 from streamproc.model.channels_chat import DingTalkChannel, LarkChannel, PagerDutyChannel, TeamsChannel, WeComChannel
 from streamproc.model.channels_cloud import EventBridgeChannel, FunctionComputeChannel
 from streamproc.model.channels_inbox import MessageCenterChannel
@@ -66,6 +67,7 @@ class SlackChannel(ChannelSettings):
 
 
 SETTINGS: Mapping[str, type[ChannelSettings]] = {
+    "apprise": AppriseChannel,
     "dingtalk": DingTalkChannel,
     "email": EmailChannel,
     "eventbridge": EventBridgeChannel,

@@ -15,20 +15,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import structlog
 
 from streamproc import metrics
-from streamproc.alerting.outbox import Outbox, Terms
-from streamproc.alerting.outbox_entry import Effects, Entry
+from streamproc.alerting.addressing import addressed
+from streamproc.alerting.audience import Target
+from streamproc.alerting.endpoint_notice import event_of, notices
+from streamproc.alerting.fallback import stand_ins
+from streamproc.alerting.lanes import LaneKey
 from streamproc.alerting.lookup import Lookup
+from streamproc.alerting.outbox import Outbox
+from streamproc.alerting.outbox_entry import Effects, Entry, SwitchedOff
+from streamproc.alerting.terms import Terms, terms_of
 from streamproc.channels.registry import Transports
 from streamproc.kafka.dead_letter import DeadLetter
 from streamproc.kafka.ledger import Ledger, LedgerSettings, Output
 from streamproc.kafka.partition import partition_by
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.topics import Topics
-from streamproc.model.channel_settings import ChannelRef
-from streamproc.model.delivery import Delivery, DeliveryState
+from streamproc.model.channel_settings import ChannelRef, ChannelSettings
+from streamproc.model.delivery import Delivery, DeliveryState, Outcome, OutcomeKind, Reason
 from streamproc.model.notification import Notification
 from streamproc.runtime.app import LaneApp
 from streamproc.runtime.lane import Lane, Slice
@@ -42,7 +49,7 @@ PACE_S = 0.05
 MAX_ATTEMPTS = 512
 """Attempts under way at once per partition, over all channels."""
 
-Disable = Callable[[str, ChannelRef], None]
+Disable = Callable[[SwitchedOff], None]
 
 
 def timer_of(key: bytes, value: bytes) -> int | None:
@@ -72,8 +79,10 @@ class Deliver:
         self.producer = producer
         self.disable = disable
         self.notifications, self.deliveries = topics["notifications"], topics["deliveries"]
+        self.events = topics["events"]
         self._changelog = topics["outbox-changelog"]
         self.rng = random.Random()
+        self.partitions: set[DeliverPartition] = set()
 
     async def open_lane(self, partition: int) -> Lane:
         """Take the partition over, restore its outbox and go on with it."""
@@ -94,14 +103,40 @@ class Deliver:
 
     def terms(self, notification: Notification) -> Terms:
         """How a notification's channel is treated, by its settings of now."""
-        return Terms.of(self.lookup.channels.get(notification.tenant, notification.channel))
+        return terms_of(notification, self.lookup.channels)
 
-    def output(self, delivery: Delivery) -> Output:
-        """A record for the `deliveries` topic."""
+    def stand_ins(self, notification: Notification) -> list[Target]:
+        """Who is told where the notification's channel gives up, by the settings of now."""
+        return stand_ins(notification, self.lookup.channels, self.lookup.people)
+
+    def sick(self, tenant: str, channel: ChannelRef) -> bool:
+        """Whether the latest attempt at the channel failed, as far as this process knows."""
+        return any(partition.ailing(tenant, channel) for partition in self.partitions)
+
+    def outputs(self, effects: Effects) -> list[Output]:
+        """The records that go to other topics."""
+        found = [self._delivery(delivery) for delivery in effects.records]
+        found += [self._notification(notification) for notification in effects.notifications]
+        for off in effects.disabled:
+            if off.again:
+                continue
+            spec, key = self.events, off.tenant.encode()
+            partition = partition_by(off.tenant, spec.partitions)
+            found.append(Output(spec.topic, partition, key, orjson.dumps(event_of(off))))
+            told = notices(off, self.lookup.channels, self.lookup.people, self.sick)
+            found += [self._notification(notification) for notification in told]
+        return found
+
+    def _delivery(self, delivery: Delivery) -> Output:
         spec = self.deliveries
         return Output(
             spec.topic, partition_by(delivery.tenant, spec.partitions), delivery.id.encode(), delivery.encode()
         )
+
+    def _notification(self, one: Notification) -> Output:
+        spec = self.notifications
+        partition = partition_by(f"{one.tenant}/{one.channel}", spec.partitions)
+        return Output(spec.topic, partition, one.delivery_id.encode(), one.encode())
 
 
 class DeliverPartition:
@@ -114,8 +149,9 @@ class DeliverPartition:
         self._topic = deliver.notifications.topic
         self._position = ledger.position(self._topic)
         stored = ((key[1:], value) for key, value in ledger.table.items(ENTRY))
-        self._outbox, effects = Outbox.restored(stored, deliver.terms, _now())
+        self._outbox, effects = Outbox.restored(stored, deliver.terms, _now(), deliver.stand_ins)
         self._effects = effects
+        self._open: dict[LaneKey, str] = {}
         self._attempts: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._unwritten = asyncio.Event()
@@ -124,6 +160,11 @@ class DeliverPartition:
         self._tasks = [asyncio.create_task(self._guarded(run)) for run in runs]
         self._wake.set()
         self._unwritten.set()
+        deliver.partitions.add(self)
+
+    def ailing(self, tenant: str, channel: ChannelRef) -> bool:
+        """Whether the latest attempt at the channel failed."""
+        return self._outbox.ailing(tenant, channel)
 
     # taking over
 
@@ -150,24 +191,12 @@ class DeliverPartition:
             await self._deliver.producer.bury(letters)
         now = _now()
         for notification in notifications:
-            self._merge(self._outbox.add(notification, now))
+            self._effects.add(self._outbox.add(notification, now))
         self._position = position
         self._wake.set()
         await self._written_soon()
 
     # writing
-
-    def _merge(self, effects: Effects) -> None:
-        """Add to what the next transaction writes; a later put or delete of a key replaces an earlier one."""
-        mine = self._effects
-        mine.records += effects.records
-        for key, value in effects.puts.items():
-            mine.deletes.discard(key)
-            mine.puts[key] = value
-        for key in effects.deletes:
-            mine.puts.pop(key, None)
-            mine.deletes.add(key)
-        mine.disabled += effects.disabled
 
     async def _written_soon(self) -> None:
         """Ask for what there is to be written, and wait until it is."""
@@ -199,15 +228,14 @@ class DeliverPartition:
         for written in waiting:
             if not written.done():
                 written.set_result(None)
-        for tenant, channel in effects.disabled:
-            self._deliver.disable(tenant, channel)
+        for off in effects.disabled:
+            self._deliver.disable(off)
 
     async def _commit(self, effects: Effects) -> None:
         started = time.perf_counter()
         puts: dict[bytes, bytes | None] = {ENTRY + key: value for key, value in effects.puts.items()}
         puts.update((ENTRY + key, None) for key in effects.deletes)
-        outputs = [self._deliver.output(delivery) for delivery in effects.records]
-        await self._ledger.commit(puts, (), (), outputs, {self._topic: self._position})
+        await self._ledger.commit(puts, (), (), self._deliver.outputs(effects), {self._topic: self._position})
         metrics.COMMIT_SECONDS.labels("outbox").observe(time.perf_counter() - started)
 
     # attempting
@@ -230,7 +258,7 @@ class DeliverPartition:
     async def _attempt(self, entry: Entry) -> None:
         notification = entry.notification
         channel = self._deliver.lookup.channels.get(notification.tenant, notification.channel)
-        outcome = await self._deliver.transports.send(notification, channel)
+        outcome = await self._outcome(notification, channel)
         now = _now()
         effects = self._outbox.finished(entry.id, outcome, now, self._deliver.rng)
         kind = notification.channel.config if channel is None else channel.transport
@@ -239,15 +267,44 @@ class DeliverPartition:
         for delivery in effects.records:
             if delivery.id == entry.id and delivery.state is DeliveryState.DELIVERED:
                 metrics.END_TO_END_SECONDS.observe(max(0, now - delivery.created_at) / 1000)
-        self._merge(effects)
+        self._note_open()
+        self._effects.add(effects)
         self._unwritten.set()
         self._wake.set()
+
+    async def _outcome(self, notification: Notification, channel: ChannelSettings | None) -> Outcome:
+        if self._outbox.off(notification):
+            detail = f"{notification.channel} was switched off, and has not been changed since"
+            return Outcome(OutcomeKind.PERMANENT, Reason.DISABLED, detail=detail)
+        if channel is not None:
+            channel = addressed(channel, notification.recipient, self._deliver.lookup.people)
+            if channel is None:
+                detail = f"{notification.recipient} cannot be reached any more: gone, disabled, or without an address"
+                return Outcome(OutcomeKind.PERMANENT, Reason.RECIPIENT_GONE, detail=detail)
+        return await self._deliver.transports.send(notification, channel)
+
+    def _note_open(self) -> None:
+        """Keep the metric of open channels right."""
+        found = self._outbox.open_channels
+        if found == self._open.keys():
+            return
+        for tenant, ref in found - self._open.keys():
+            channel = self._deliver.lookup.channels.get(tenant, ref)
+            kind = self._open[tenant, ref] = ref.config if channel is None else channel.transport
+            metrics.CHANNELS_OPEN.labels(kind).inc()
+            log.warning(
+                "channel.open", tenant=tenant, channel=str(ref), next="only single attempts, until one succeeds"
+            )
+        for key in self._open.keys() - found:
+            metrics.CHANNELS_OPEN.labels(self._open.pop(key)).dec()
+            log.info("channel.closed", tenant=key[0], channel=str(key[1]))
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            self._merge(self._outbox.sweep(_now()))
+            self._effects.add(self._outbox.sweep(_now()))
             self._unwritten.set()
+            self._wake.set()
 
     async def _guarded(self, run: Callable[[], Any]) -> None:
         try:
@@ -259,6 +316,10 @@ class DeliverPartition:
 
     async def close(self) -> None:
         """Cancel attempts and wait for their end; whoever has the partition next makes them again, same ids."""
+        self._deliver.partitions.discard(self)
+        for kind in self._open.values():
+            metrics.CHANNELS_OPEN.labels(kind).dec()
+        self._open.clear()
         running = [*self._tasks, *self._attempts]
         for task in running:
             task.cancel()

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from streamproc.alerting.outbox_entry import SwitchedOff
 from streamproc.channels.http import Http
 from streamproc.channels.registry import Transports
 from streamproc.config.keyring import load_keyring
@@ -20,6 +21,7 @@ from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topics import check_topics, load_topics
 from streamproc.model.channel_settings import ChannelRef
+from streamproc.model.delivery import Reason
 from streamproc.model.times import iso
 from streamproc.runtime.app import LaneApp, instance_dir, until_stopped
 from streamproc.runtime.deliver import Deliver
@@ -29,6 +31,9 @@ from streamproc.runtime.notify import Notify
 from streamproc.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+IN_FORCE_S = 10.0
+"""A change of the configuration is read back within this, or somebody may ask for it again."""
 
 
 async def run_delivery(settings: Settings, stop: asyncio.Event) -> BaseException | None:
@@ -46,12 +51,13 @@ async def run_delivery(settings: Settings, stop: asyncio.Event) -> BaseException
     producer = AwaitedProducer(client, deadline, dead.topic, dead.partitions)
     app = LaneApp(settings, settings.group(settings.delivery_group))
     lookup = ConfigLookup(tailer, load_keyring(settings))
-    disabling: set[asyncio.Task[None]] = set()
+    disabling: dict[tuple[str, ChannelRef], asyncio.Task[None]] = {}
 
-    def disable(tenant: str, channel: ChannelRef) -> None:
-        task = asyncio.create_task(_disable(settings, tailer, tenant, channel))
-        disabling.add(task)
-        task.add_done_callback(disabling.discard)
+    def disable(off: SwitchedOff) -> None:
+        key = (off.tenant, off.channel)
+        if key not in disabling:
+            task = disabling[key] = asyncio.create_task(_disable(settings, tailer, off))
+            task.add_done_callback(lambda _: disabling.pop(key))
 
     def readiness() -> tuple[bool, dict[str, Any]]:
         return app.ready, {
@@ -88,21 +94,33 @@ async def run_delivery(settings: Settings, stop: asyncio.Event) -> BaseException
     return app.failure
 
 
-async def _disable(settings: Settings, tailer: ConfigTailer, tenant: str, channel: ChannelRef) -> None:
-    """An endpoint answered 410: it is switched off in the configuration, until somebody switches it on."""
-    record = tailer.snapshot.record(channel.config, tenant, channel.id)
-    if record is None or record.spec.get("enabled") is False:
+async def _disable(settings: Settings, tailer: ConfigTailer, off: SwitchedOff) -> None:
+    """Switch the channel off in the configuration, until somebody switches it on. A rule's own address has no record
+    of its own: the outbox remembers it.
+    """
+    tenant, channel = off.tenant, str(off.channel)
+    why = "the endpoint answered 410 Gone"
+    if off.reason is not Reason.GONE:
+        why = f"the endpoint has failed since {iso(off.since)} without a success"
+    record = tailer.snapshot.record(off.channel.config, tenant, off.channel.id)
+    if record is None:
+        log.warning("channel.disabled", tenant=tenant, channel=channel, reason=why)
         return
-    off = replace(
+    if record.spec.get("enabled") is False:
+        return
+    changed = replace(
         record,
         revision=record.revision + 1,
         spec={**record.spec, "enabled": False},
         updated_at=iso(int(time.time() * 1000)),
-        updated_by="streamproc: the endpoint answered 410 Gone",
+        updated_by=f"streamproc: {why}",
     )
     try:
         async with ConfigWriter(settings) as writer:
-            await writer.put([off])
-        log.warning("channel.disabled", tenant=tenant, channel=str(channel), reason="it answered 410 Gone")
-    except OSError as error:  # the next 410 asks again
-        log.warning("channel.disable_failed", tenant=tenant, channel=str(channel), error=str(error))
+            offset = await writer.put([changed])
+        log.warning("channel.disabled", tenant=tenant, channel=channel, reason=why)
+        if offset is not None:
+            async with asyncio.timeout(IN_FORCE_S):
+                await tailer.wait_for(offset)
+    except OSError as error:  # the next notification to it asks again
+        log.warning("channel.disable_failed", tenant=tenant, channel=channel, error=str(error) or type(error).__name__)

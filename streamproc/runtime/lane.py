@@ -83,5 +83,7 @@ class Lane:
             log.warning("lane.abandoned", lane=self.name, after_s=grace_s, next="its batch will be repeated")
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        while not self._queue.empty():  # an agent that waits for room goes on, to lanes that are open
+            self._queue.get_nowait()
         if self._close is not None:
             await self._close()

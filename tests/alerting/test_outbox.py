@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from streamproc.alerting.outbox import MAX_SETTLED, SETTLED_MS, Outbox, Terms
-from streamproc.alerting.outbox_entry import Effects, decode
+from streamproc.alerting.outbox_entry import Effects, SwitchedOff, decode
 from streamproc.alerting.retry import Fixed
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.delivery import (
@@ -272,7 +272,7 @@ def test_an_endpoint_that_wants_no_more_is_reported() -> None:
     desk.add(trigger)
     desk.due(0)
     effects = desk.finish(trigger, GONE, 1)
-    assert effects.disabled == [("acme", HOOK)]
+    assert effects.disabled == [SwitchedOff("acme", HOOK, Reason.GONE, at=1, since=1, failures=1)]
     assert desk.ends() == {1: ("gave_up", "gone")}
 
 
@@ -301,12 +301,14 @@ def test_the_settled_are_forgotten_after_a_while() -> None:
     desk = Desk()
     desk.add(trigger)
     desk.due(0)
+    desk.finish(trigger, BUSY, 0)
+    desk.due(100)
     desk.finish(trigger, OK, 1)
     desk.carry_out(desk.outbox.sweep(SETTLED_MS))
     assert len(desk.table) == 1
     desk.carry_out(desk.outbox.sweep(SETTLED_MS + 1))
     assert desk.table == {}
-    assert desk.outbox._lines == {}
+    assert desk.outbox._lines == desk.outbox._lanes._lanes == {}
 
 
 def test_memory_of_the_settled_is_bounded() -> None:

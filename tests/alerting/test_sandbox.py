@@ -122,8 +122,9 @@ def test_no_filter_marks_text_as_safe() -> None:
 
 
 pieces = st.sampled_from(
-    ["{{", "}}", "{%", "%}", " if ", " for i in (1..9) ", "endif", "endfor", "| replace: 'a', title", "title", "{% raw %}",
-     "{% endraw %}", "'", '"', "(", ")", "[", "]", ".", "-", "\n", "assign x = title", "| split: ''", "alerts", " "]
+    ["{{", "}}", "{%", "%}", " if ", " for i in (1..9) ", "endif", "endfor", "| replace: 'a', title", "title",
+     "{% raw %}", "{% endraw %}", "'", '"', "(", ")", "[", "]", ".", "-", "\n", "assign x = title",
+     "| split: ''", "alerts", " "]
 )  # fmt: skip
 
 

@@ -149,7 +149,9 @@ def bundle(*members: tuple[dict[str, Any], Purpose], **changes: Any) -> Notifica
             )
         )
     one = notification(told[-1][1], 0)
-    return replace(one, delivery_id="dlv_bundle", alert_id="grp_1", alert=made[-1].alert, members=tuple(made), **changes)
+    return replace(
+        one, delivery_id="dlv_bundle", alert_id="grp_1", alert=made[-1].alert, members=tuple(made), **changes
+    )
 
 
 def notification(

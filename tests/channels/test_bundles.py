@@ -1,4 +1,4 @@
-"""Several alerts in one message: what people see, that it fits, and batches of which a retry repeats only what failed."""
+"""Several alerts in one message: what people see, that it fits, and that a retry repeats only what failed."""
 
 from __future__ import annotations
 
@@ -260,9 +260,7 @@ async def test_every_request_of_a_batch_is_signed() -> None:
         assert one.headers["x-trailbase-signature"] == wanted
 
 
-@pytest.mark.parametrize(
-    "make", [lambda **s: hook(**s), lambda **s: function("https://f.example/", mode="batch", **s)]
-)
+@pytest.mark.parametrize("make", [lambda **s: hook(**s), lambda **s: function("https://f.example/", mode="batch", **s)])
 async def test_a_retry_repeats_only_what_failed(make: Any) -> None:
     told, channel = of(6), make(max_items=2)
     ok, busy = answer(200), answer(503, "busy")

@@ -23,7 +23,18 @@ from streamproc.model.notification import Notification, Purpose
 from tests.channels import chat
 from tests.channels.mail_server import mailbox
 from tests.channels.providers import AWS_OK, TWILIO_OK, bus, function, sms_twilio, voice_twilio
-from tests.channels.receiver import ALERT, SECRET, Request, answer, bundle, http, notification, receiving, slack, webhook
+from tests.channels.receiver import (
+    ALERT,
+    SECRET,
+    Request,
+    answer,
+    bundle,
+    http,
+    notification,
+    receiving,
+    slack,
+    webhook,
+)
 
 KEY = b"k" * 32
 

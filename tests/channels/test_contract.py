@@ -87,9 +87,7 @@ CHANNELS = [
     Case("wecom-bundle", chat.wecom, answer(200, '{"errcode": 0, "errmsg": "ok"}'), bundle=True),
     Case("lark-bundle", chat.lark, answer(200, '{"code": 0, "data": {}, "msg": "success"}'), bundle=True),
     Case("sms-twilio-bundle", sms_twilio, TWILIO_OK, content_type=FORM, by_status=True, bundle=True),
-    Case(
-        "function-compute-batch", lambda url: function(url, mode="batch"), answer(200), by_status=True, bundle=True
-    ),
+    Case("function-compute-batch", lambda url: function(url, mode="batch"), answer(200), by_status=True, bundle=True),
     Case(
         "eventbridge-aws-batch",
         lambda url: bus(url, mode="batch"),
@@ -113,7 +111,7 @@ CHANNELS = [
         "eventbridge-aliyun",
         lambda url: bus(url, "aliyun"),
         ALIYUN_BUS_OK,
-    ALIYUN_BUS_TWO_OK,
+        ALIYUN_BUS_TWO_OK,
         content_type="application/cloudevents-batch+json;charset=utf-8",
     ),
     Case("function-compute", function, answer(200, "done"), by_status=True),
@@ -125,7 +123,7 @@ CHANNELS = [
     Case("lark", chat.lark, answer(200, '{"code": 0, "data": {}, "msg": "success"}')),
     Case("lark-old", chat.lark, answer(200, '{"StatusCode": 0, "StatusMessage": "success"}')),
 ]
-WITHOUT_HTTP = {"email", "message_center"}
+WITHOUT_HTTP = {"apprise", "email", "message_center"}
 """They have tests of their own."""
 every_channel = pytest.mark.parametrize("case", CHANNELS, ids=lambda case: case.name)
 

@@ -220,7 +220,8 @@ async def test_a_recovery_that_stalls_is_begun_anew_once_and_then_ends(
 async def test_a_deletion_by_somebody_else_leaves_no_timer_behind(make) -> None:
     ledger = make()
     await ledger.open()
-    await ledger.commit({b"k1": b"900", b"k2": b"20"}, [(900, b"k1"), (20, b"k2")], (), (), {SIGNALS: 1})
+    await ledger.commit({b"k1": b"950", b"k2": b"20"}, [(950, b"k1"), (20, b"k2")], (), (), {SIGNALS: 1})
+    await ledger.commit({b"k1": b"900"}, [(900, b"k1")], (), (), {SIGNALS: 2})  # the entry of before stays, unused
     await ledger.close()
     other = make("other")
     await other.open()

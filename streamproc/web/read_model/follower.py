@@ -7,7 +7,6 @@ a thread; while one batch is being written the next is fetched.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -24,6 +23,7 @@ from streamproc.kafka.topics import Topics
 from streamproc.settings import Settings
 from streamproc.sources.decode import TENANT_HEADER
 from streamproc.web.read_model.rows import claimed_tenant
+from streamproc.web.read_model.schema import is_broken
 from streamproc.web.read_model.writer import DELIVERIES, LETTERS, TOPICS, Applied, Arrived, Position, Writer
 
 log = structlog.get_logger(__name__)
@@ -62,6 +62,8 @@ class Follower:
         self.behind: int | None = None
         """Offsets of the topics that are not in the file yet; None: not known."""
         self.at_end = asyncio.Event()
+        self.distrusted: Exception | None = None
+        """What a reader stumbled over, if the file is broken: it is made anew."""
         self.answered = time.monotonic()
 
     async def open(self) -> Any:
@@ -83,11 +85,13 @@ class Follower:
                 await self._rebuild()
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("read_model.connection_lost", error=str(error) or type(error).__name__)
-            except sqlite3.OperationalError:
-                log.exception("read_model.cannot_write")  # no space, locked: it may pass
-            except sqlite3.DatabaseError:
-                log.exception("read_model.broken_file")
-                await self._rebuild()
+            except Exception as error:
+                # no space, or a defect: that may pass, and what is there can still be read
+                self.at_end.clear()
+                broken = is_broken(error)
+                log.exception("read_model.broken_file" if broken else "read_model.failed")
+                if broken:
+                    await self._rebuild()
             finally:
                 await _close(consumer)
             consumer = await self._reconnect()
@@ -95,8 +99,14 @@ class Follower:
     async def _reconnect(self) -> Any:
         while True:
             await asyncio.sleep(_RETRY_S)
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            try:
                 return await self._connect()
+            except (KafkaError, OSError, TimeoutError):
+                continue
+            except Exception as error:
+                log.exception("read_model.failed")
+                if is_broken(error):
+                    await self._rebuild()
 
     async def _connect(self) -> Any:
         consumer = AIOKafkaConsumer(
@@ -123,8 +133,14 @@ class Follower:
 
     async def _place(self, consumer: Any, begins: Mapping[Any, int], ends: Mapping[Any, int]) -> None:
         """Go on from the stored positions; make the file anew when they are not of these topics."""
-        stored = await self._in_thread(self._stored)
-        read_at = await self._in_thread(self._writer.meta, "read_at")
+        try:
+            stored = await self._in_thread(self._stored)
+            read_at = await self._in_thread(self._writer.meta, "read_at")
+        except sqlite3.DatabaseError as error:
+            if not is_broken(error):
+                raise
+            await self._rebuild()
+            stored, read_at = {}, None
         wrong = [str(tp) for tp, at in stored.items() if tp in ends and at.next > ends[tp]]
         wrong += [str(tp) for tp in stored if self._keeps_all(tp) and stored[tp].next < begins.get(tp, 0)]
         wrong += [f"{tp.topic} has more partitions" for tp in stored if tp not in ends]
@@ -215,6 +231,9 @@ class Follower:
 
     async def _look(self, consumer: Any, busy: bool) -> None:
         """How far behind we are, whether the broker still answers, and what may be deleted."""
+        if self.distrusted is not None:
+            distrusted, self.distrusted = self.distrusted, None
+            raise distrusted
         lag, known = self._in_hand, True
         for tp in self._partitions:
             end = consumer.last_stable_offset(tp)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from pathlib import Path
 
 SCHEMA_VERSION = 1
@@ -87,6 +88,11 @@ CREATE TABLE delivery_hours (
 """
 
 
+def is_broken(error: BaseException) -> bool:
+    """Whether an error says that the file's content cannot be used; not one that may pass, nor a mistake of ours."""
+    return type(error) is sqlite3.DatabaseError or isinstance(error, zlib.error)
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """The one connection that writes, from one thread at a time; the file is made, or made anew if it is unusable."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +103,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
                 return connection
             connection.close()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+            if not is_broken(error):
                 raise
         forget(path)
         connection = _connected(path)

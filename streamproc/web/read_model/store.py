@@ -23,7 +23,7 @@ from streamproc.kafka.topics import Topics
 from streamproc.settings import Settings
 from streamproc.web.read_model import queries
 from streamproc.web.read_model.follower import Follower
-from streamproc.web.read_model.schema import open_reader
+from streamproc.web.read_model.schema import is_broken, open_reader
 from streamproc.web.read_model.writer import Applied, Writer
 
 READERS = 3
@@ -81,11 +81,12 @@ class Store:
 
     def _shut(self) -> None:
         self._reading.shutdown()
-        if self._writer is not None:
-            self._writing.submit(self._writer.close)
-        self._writing.shutdown()
         for connection in self._opened:
             connection.close()
+        if self._writer is not None:
+            # the last to close, as it empties the log into the file
+            self._writing.submit(self._writer.close)
+        self._writing.shutdown()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -131,11 +132,16 @@ class Store:
                 held[1].close()
             held = self._connections.held = (epoch, self._reader())
         connection = held[1]
-        connection.execute("BEGIN")
         try:
+            connection.execute("BEGIN")
             return query(connection, *arguments)
+        except Exception as error:
+            if is_broken(error) and self._follower is not None:
+                self._follower.distrusted = error
+            raise
         finally:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def _reader(self) -> sqlite3.Connection:
         for _ in range(10):

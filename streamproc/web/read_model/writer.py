@@ -14,7 +14,7 @@ import structlog
 from streamproc.web.read_model import apply_alerts, apply_others
 from streamproc.web.read_model.names import Names
 from streamproc.web.read_model.places import begins
-from streamproc.web.read_model.schema import forget, open_writer
+from streamproc.web.read_model.schema import forget, is_broken, open_writer
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,12 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._open()
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            if not is_broken(error):
+                raise
+            self.rebuild()
 
     def _open(self) -> None:
         self.connection = open_writer(self.path)

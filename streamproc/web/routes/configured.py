@@ -75,7 +75,12 @@ COLLECTIONS = (
     Collection(
         "user_group", "/v1/user-groups", "a group of users", {"id": "soc-team", "name": "SOC", "members": ["test01"]}
     ),
-    Collection("template", "/v1/templates", "a content template", {"id": "short", "body": "{{ alert.title }}"}),
+    Collection(
+        "template",
+        "/v1/templates",
+        "a content template",
+        {"id": "short", "name": "Short", "contents": {"default": {"en": {"text": "{{ alert.title }}"}}}},
+    ),
     Collection(
         "policy",
         "/v1/policies",

@@ -20,6 +20,7 @@ MODULES = (
     "routes.stats",
     "routes.stream",
     "routes.rules",
+    "routes.rule_versions",
     "routes.rule_templates",
     "routes.simulate",
     "routes.backtests",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 from dataclasses import asdict
@@ -56,6 +57,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[], choices=[scenario.name for scenario in SCENARIOS])
     parser.add_argument("--report", type=Path, help=f"where to merge the figures in, such as {REPORT.name}")
     given = parser.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers go away here, and it says so at length
     outcomes = asyncio.run(run(given.only, given.runs, given.seed, given.events))
     if given.report is not None:
         known = orjson.loads(given.report.read_bytes()) if given.report.exists() else {}

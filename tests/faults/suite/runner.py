@@ -16,6 +16,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streamproc.engine.frame import Frame, unpack
 from streamproc.kafka.client import client_options
 from streamproc.kafka.partition import partition_by
 from streamproc.kafka.table import META, TIMER, LocalTable
@@ -129,7 +130,8 @@ async def _one(scenario: Scenario, site: Site, seed: int, count: int, outcome: O
     outcome.wrong += sum(not problem.startswith(("lost", "invented")) for problem in problems)
     outcome.problems += [f"seed {seed}: {problem}" for problem in problems[:10]]
     if problems:
-        outcome.problems += [f"{name}: {process.tail(15)}" for name, process in site.processes.items()]
+        outcome.problems += await _trace(site, events, expected, prefix)
+        outcome.problems += [f"{name}: {process.tail(60)}" for name, process in site.processes.items()]
 
 
 async def _ready(site: Site, seed: int) -> None:
@@ -238,6 +240,30 @@ async def _settled(scenario: Scenario, site: Site, expected: Expected, prefix: s
     return problems
 
 
+async def _trace(site: Site, events: list[Any], expected: Expected, prefix: str) -> list[str]:
+    """Where the events of lost alerts went: their places in `events`, and in the frames of `signals`."""
+    lost = {(rule, group) for id, (rule, group, _) in expected.alerts.items() if id not in site.alerts}
+    wanted = {
+        event["id"]
+        for tenant, _, event in events
+        if event["action"] == "role.grant" and (GRANTED, event["actor"]["id"]) in lost
+    }
+    places: dict[str, list[str]] = {id: [] for id in sorted(wanted)[:12]}
+    for record in await read_topic(site.direct, "events"):
+        event = orjson.loads(record.value)
+        if event["tenant_id"].startswith(prefix + "_") and event["id"] in places:
+            places[event["id"]].append(f"events/{event['tenant_id']} at {record.offset} ({record.timestamp})")
+    for record in await read_topic(site.direct, "signals"):
+        signal = unpack(record.value)
+        for row in signal.rows if isinstance(signal, Frame) else ():
+            if row[6] in places and prefix.encode() + b"_" in row[8]:
+                owner = signal.refs[row[0]][1]
+                places[row[6]].append(
+                    f"frame of {signal.source} at signals {record.offset} ({record.timestamp}), {owner}"
+                )
+    return [f"{id}: {'; '.join(found)}" for id, found in places.items()]
+
+
 def _untold(site: Site, expected: Expected) -> list[str]:
     wanted = {id for id, (rule, _, _) in expected.alerts.items() if rule == GRANTED}
     ids: dict[str, set[str]] = {}
@@ -261,7 +287,7 @@ async def _state_is_the_changelog(site: Site) -> bool | None:
     compared = None
     for partition in range(spec.partitions):
         rows, end = await _folded(site.direct, spec.topic, partition)
-        for path in site.directory.glob(f"worker*/worker-0/detect/{partition}"):
+        for path in site.directory.glob(f"worker*/worker-0/detectors/{partition}"):
             table = LocalTable(path)
             try:
                 mine = {key: value for key, value in table.items(b"") if key[:1] not in (TIMER, META)}
