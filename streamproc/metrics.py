@@ -133,10 +133,20 @@ CHANNELS_OPEN = Gauge(
     ["channel"],
 )
 OUTSTANDING = Gauge("streamproc_deliveries_outstanding", "Notifications accepted and not finished")
+RETRIES_OUTSTANDING = Gauge(
+    "streamproc_delivery_retries_outstanding",
+    "Notifications that failed at least once and will be attempted again",
+    ["partition"],
+)
 END_TO_END_SECONDS = Histogram(
     "streamproc_delivered_after_seconds",
-    "From an alert's arrival to its first delivered notification",
+    "From the decision to notify until the notification was delivered, retries included",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
+ARRIVAL_TO_DELIVERED = Histogram(
+    "streamproc_arrival_to_delivered_seconds",
+    "From the arrival of the event that opened an alert until its first notification was delivered",
+    buckets=_LATENCY,
 )
 
 # api

@@ -2,7 +2,7 @@
 
 The library says whether a service took the message, and nothing else: no status, no Retry-After, no difference between
 a refusal and an outage; some services' errors it takes for success. It opens its own connections, so the check of
-outbound addresses does not hold for them, and an operator has to allow it. It is not a dependency: `streamproc[apprise]`.
+outbound addresses does not hold for them, and an operator has to allow it. It is an extra: `streamproc[apprise]`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ THREADS = 4
 class AppriseTransport(BaseTransport):
     """Takes an `AppriseChannel`. Every failure is tried again, as nobody can tell which are for good."""
 
-    def __init__(
-        self, http: Http, environment: Environment, links: Links = no_links, *, allowed: bool = False
-    ) -> None:
+    def __init__(self, http: Http, environment: Environment, links: Links = no_links, *, allowed: bool = False) -> None:
         super().__init__(http, environment, links)
         self._allowed = allowed
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")

@@ -131,9 +131,13 @@ def _decoded(text: str) -> bytes | None:
 
 
 def _mac(key: bytes, message: bytes, purpose: str) -> str:
-    # a key of its own, so that nothing that is learned of macs says anything about what is sealed
-    derived = hashlib.blake2b(b"streamproc mac", key=key, digest_size=32, person=purpose.encode()).digest()
-    return base64.urlsafe_b64encode(hashlib.blake2b(message, key=derived, digest_size=32).digest()).decode().rstrip("=")
+    digest = hashlib.blake2b(message, key=_derived(key, purpose), digest_size=32).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _derived(key: bytes, purpose: str) -> bytes:
+    """A key of its own, so that nothing that is learned of what it makes says anything about what is sealed."""
+    return hashlib.blake2b(b"streamproc mac", key=key, digest_size=KEY_BYTES, person=purpose.encode()).digest()
 
 
 def _key_id(key: bytes) -> str:

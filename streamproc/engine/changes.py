@@ -20,11 +20,13 @@ class Store(Protocol):
 
 
 class AlertRecord(NamedTuple):
-    """One record for the `alerts` topic; `value` None is its tombstone."""
+    """One record for the `alerts` topic; `value` None is its tombstone. `arrived` (ms) is when the event that opened the
+    alert came, on the alert's first record."""
 
     alert_id: str
     tenant: str
     value: bytes | None
+    arrived: int | None = None
 
 
 class LinkRecord(NamedTuple):

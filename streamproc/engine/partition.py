@@ -386,7 +386,8 @@ class PartitionEngine:
         episode.emitted = now
         self._ready.pop(state.fingerprint, None)
         record = episode.record(state.fingerprint)
-        self._changes.alerts.append(AlertRecord(episode.id, episode.tenant, record))
+        arrived = episode.created if episode.revision == 1 and episode.event else None
+        self._changes.alerts.append(AlertRecord(episode.id, episode.tenant, record, arrived))
         for incident_id, value in incident.links(episode) if episode.incidents else ():
             self._changes.links.append(LinkRecord(incident_id, episode.id, episode.tenant, value))
 

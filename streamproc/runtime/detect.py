@@ -14,7 +14,7 @@ from streamproc.alerting.fingerprint import rule_hash
 from streamproc.alerting.incident import link_key
 from streamproc.config.snapshot import Snapshot
 from streamproc.engine import state as codec
-from streamproc.engine.changes import KEY, RETIRED
+from streamproc.engine.changes import KEY, RETIRED, AlertRecord
 from streamproc.engine.frame import Frame, SignalError, unpack
 from streamproc.engine.partition import PartitionEngine
 from streamproc.engine.timers import DAY_MS
@@ -25,6 +25,7 @@ from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topics import Topics
 from streamproc.runtime.app import LaneApp
+from streamproc.runtime.census import Census
 from streamproc.runtime.lane import Lane, Slice
 
 log = structlog.get_logger(__name__)
@@ -87,7 +88,7 @@ class Detect:
         finally:
             self.opening.pop(partition, None)
         worker = DetectPartition(self, ledger)
-        return Lane(f"detect {partition}", worker.work, self._app.fail, ledger.close, PACE_S)
+        return Lane(f"detect {partition}", worker.work, self._app.fail, worker.close, PACE_S)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -100,10 +101,11 @@ class Detect:
     async def bury(self, letters: list[DeadLetter]) -> None:
         await self._producer.bury(letters)
 
-    def output(self, alert_id: str, tenant: str, value: bytes | None) -> Output:
+    def output(self, alert: AlertRecord) -> Output:
         """An alert record for its topic."""
         alerts = self._topics["alerts"]
-        return Output(alerts.topic, partition_by(tenant, alerts.partitions), alert_id.encode(), value)
+        partition = partition_by(alert.tenant, alerts.partitions)
+        return Output(alerts.topic, partition, alert.alert_id.encode(), alert.value)
 
     def link(self, incident_id: str, alert_id: str, tenant: str, value: bytes | None) -> Output:
         """An alert's part in an incident, for its topic."""
@@ -127,6 +129,9 @@ class DetectPartition:
         self._scan_from: bytes | None = KEY
         self._exported = dict.fromkeys(("hits", "late", "duplicate", "replayed", "outdated", "insufficient_history"), 0)
         self._triggers = self._opened = self._expired = 0
+        self._census = Census(ledger.table, ledger.partition)
+        self._arrivals: list[int] = []
+        """Of each frame since the last write, when its first hit arrived."""
 
     async def work(self, slices: list[Slice]) -> None:
         """Apply the records of some slices, in order."""
@@ -148,6 +153,10 @@ class DetectPartition:
                         await self._detect.reach(signal.config_offset)
                         await self._use(self._detect.snapshot)
                     pending += len(signal.rows)
+                    if signal.rows:
+                        _, _, _, happened, arrived, *_ = signal.rows[0]
+                        metrics.EVENT_DELAY.observe(max(0, arrived - happened) / 1000)
+                        self._arrivals.append(arrived)
                 self._engine.apply(signal)
                 self._next = record.offset + 1
                 if pending >= BATCH_HITS:
@@ -155,6 +164,7 @@ class DetectPartition:
                     pending = 0
                 behind = int(time.time() * 1000) - record.timestamp > BEHIND_MS
         self._scan()
+        self._census.look(self._snapshot, time.monotonic())
         await self._write()
         if behind and pending:
             await asyncio.sleep(CATCH_UP_S)
@@ -188,12 +198,25 @@ class DetectPartition:
         if not changes:
             return
         started = time.perf_counter()
-        outputs = [self._detect.output(*alert) for alert in changes.alerts]
+        outputs = [self._detect.output(alert) for alert in changes.alerts]
         links = [self._detect.link(*link) for link in changes.links]
         position = {self._topic: self._next}
         await self._ledger.commit(changes.puts, changes.timers, changes.fired, outputs + links, position)
         metrics.ALERT_RECORDS.inc(len(outputs))
         metrics.COMMIT_SECONDS.labels("detectors").observe(time.perf_counter() - started)
+        now = int(time.time() * 1000)
+        for arrived in self._arrivals:
+            metrics.DETECT_LATENCY.observe(max(0, now - arrived) / 1000)
+        self._arrivals.clear()
+        for alert in changes.alerts:
+            if alert.arrived is not None:
+                metrics.ALERT_LATENCY.observe(max(0, now - alert.arrived) / 1000)
+
+    async def close(self) -> None:
+        """Give the partition up."""
+        self._census.forget()
+        metrics.STREAM_TIME.remove(str(self._ledger.partition))
+        await self._ledger.close()
 
     async def _bury(self, record: Any, error: SignalError) -> None:
         metrics.DEAD_LETTERS.labels("bad_signal").inc()

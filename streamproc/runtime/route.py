@@ -57,6 +57,7 @@ class Route:
         self._matcher = Matcher(tailer.snapshot.rules, redactor)
         self._bury_values = bury_values
         self._times: dict[str, int] = {}
+        self._exported: set[tuple[str, str]] = set()
         self.records = 0
         """Records read since the start."""
 
@@ -78,6 +79,8 @@ class Route:
         hits: list[Hit] = []
         decoder = self._decoders[topic]
         match, decode = matcher.match, decoder.decode_batch
+        wrong: list[tuple[Sequence[Any], Sequence[tuple[int, Any]]]] = []
+        # Nothing is awaited until the hits are packed: the lanes share the matcher and what it counts.
         for start in range(0, len(records), STRETCH):
             stretch = records[start : start + STRETCH]
             # All are validated; only those that some rule might match are made.
@@ -85,21 +88,24 @@ class Route:
             for event in events:
                 match(event, event.place, hits)
             if errors:
-                await self._bury(topic, partition, stretch, errors)
+                wrong.append((stretch, errors))
         matcher.tallies(hits)
+        out: dict[tuple[str, int], list[Record]] = {}
         if hits:
-            out: dict[tuple[str, int], list[Record]] = {}
             for target, frame in frames(source, snapshot.offset, hits, matcher.ref, self._signals.partitions):
                 out.setdefault((self._signals.topic, target), []).append((None, pack_frame(frame), []))
+        no_group, matcher.no_group = matcher.no_group, 0
+        skipped, decoder.skipped = decoder.skipped, 0
+        for stretch, errors in wrong:
+            await self._bury(topic, partition, stretch, errors)
+        if out:
             await self._producer.send(out)
         self._times[source] = records[-1].timestamp
         self.records += len(records)
         metrics.RECORDS.labels(topic).inc(len(records))
-        metrics.SKIPPED.labels(topic).inc(decoder.skipped)
-        decoder.skipped = 0
+        metrics.SKIPPED.labels(topic).inc(skipped)
         metrics.MATCHED.inc(len(hits))
-        metrics.NO_GROUP.inc(matcher.no_group)
-        matcher.no_group = 0
+        metrics.NO_GROUP.inc(no_group)
         metrics.ROUTE_SECONDS.observe(time.perf_counter() - started)
 
     async def _bury(
@@ -130,10 +136,19 @@ class Route:
         while True:
             await asyncio.sleep(TICK_S)
             times = self._stream_times()
+            self._export(times)
             if times:
                 value = pack_tick(times)
                 signals = self._signals
                 await self._producer.send({(signals.topic, p): [(None, value, [])] for p in range(signals.partitions)})
+
+    def _export(self, times: dict[str, int]) -> None:
+        current = {tuple(source.rsplit("/", 1)): t / 1000 for source, t in times.items()}
+        for gone in self._exported - current.keys():
+            metrics.SOURCE_TIME.remove(*gone)
+        for labels, seconds in current.items():
+            metrics.SOURCE_TIME.labels(*labels).set(seconds)
+        self._exported = {*current}
 
     def _stream_times(self) -> dict[str, int]:
         """For each source partition we own: how far in arrival time it has been routed."""

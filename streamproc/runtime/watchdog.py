@@ -103,14 +103,14 @@ async def _places(app: LaneApp, consumer: Any) -> dict[str, Place]:
     found: dict[str, Place] = {}
     for tp, end in ends.items():
         lane = lanes[tp.topic, tp.partition]
-        fetched = _position(app, tp)
+        fetched = fetched_position(app, tp)
         if fetched is not None:
             done = lane.next_offsets.get(tp.topic, -1)
             found[f"{tp.topic}/{tp.partition}"] = Place(fetched, done, end, not lane.idle)
     return found
 
 
-def _position(app: LaneApp, tp: TopicPartition) -> int | None:
+def fetched_position(app: LaneApp, tp: TP) -> int | None:
     """The next offset that the app's consumer will fetch; None while that is not known. Read from its own records, as
     its loop is another thread's, which may be what hangs."""
     with contextlib.suppress(AttributeError, KeyError, IndexError):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamproc.alerting.alert_link import MAX_TOKEN, AlertLinks, LinkError, link, verify
+from streamproc.alerting.alert_link import LABEL, MAX_TOKEN, AlertLinks, LinkError, link, verify
 from streamproc.alerting.render_chat import MAX_LINK
+from streamproc.config.keyring import Keyring
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 ALERT = {"id": "alt_4f7a8b9c-0d1e-4f3a-8b5c-6d7e8f9a0b1c", "tenant_id": "acme"}
@@ -56,6 +57,15 @@ def test_an_altered_token_shows_nothing(place: int, character: str) -> None:
 def test_any_text_is_refused(text: str) -> None:
     with pytest.raises(LinkError):
         verify(text, KEY, NOW)
+
+
+def test_keys_of_the_keyring_make_and_check_links_also_after_a_rotation() -> None:
+    old, new = Keyring([b"1" * 32]), Keyring([b"2" * 32, b"1" * 32])
+    made = link("https://a.example", ALERT, old.derived(LABEL)[0], NOW).rpartition("/")[2]
+    assert verify(made, new.derived(LABEL), NOW) == ("acme", ALERT["id"])
+    with pytest.raises(LinkError):
+        verify(made, Keyring([b"2" * 32]).derived(LABEL), NOW)
+    assert not set(new.derived(LABEL)) & set(new.derived("other"))
 
 
 def test_a_link_fits_into_messages() -> None:

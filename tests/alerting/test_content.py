@@ -10,13 +10,18 @@ import orjson
 import pytest
 from hypothesis import given
 
+from streamproc.alerting.addressing import addressed
 from streamproc.alerting.content import ContentError, check, rendered
-from streamproc.alerting.message import Message
+from streamproc.alerting.message import Message, language_of
+from streamproc.alerting.people import PeopleBook
 from streamproc.alerting.template_book import TemplateBook
 from streamproc.config.kinds import KINDS
+from streamproc.model.channel import parse_channel
+from streamproc.model.channel_settings import ChannelSettings
 from streamproc.model.content_template import ContentTemplate, parse_content_template
 from streamproc.model.document import DocumentError
 from streamproc.model.notification import Purpose
+from streamproc.model.user import parse_user
 from tests.alerting.making import Record
 from tests.channels.receiver import ALERT, bundle, notification
 
@@ -143,7 +148,7 @@ def test_single_and_batch_of_the_documents_example() -> None:
 
 # what events cannot do
 
-HOSTILE = ['","admin":"yes', "\\", '"}', "<script>alert(1)</script>", "<!channel>", "[x](http://e)", "<@all>", "{{ a }}"]
+HOSTILE = ['","admin":"yes', "\\", '"}', "<script>alert(1)</script>", "<!channel>", "[x](http://e)", "<@all>", "{{a}}"]
 anything = st.text(max_size=200).filter(lambda text: text.isprintable()) | st.sampled_from([*HOSTILE, "\n"])
 
 
@@ -181,6 +186,31 @@ def test_what_fails_names_its_part() -> None:
     with pytest.raises(ContentError) as caught:
         rendered(template(sms="{{ 1 | divided_by: 0 }}"), "sms", message())
     assert str(caught.value).startswith("contents.sms.text: ")
+
+
+# whose language
+
+
+def test_the_users_language_comes_before_the_channels() -> None:
+    channel = parse_channel(
+        {"id": "mail", "type": "email", "tenant_id": "acme", "host": "x.example", "sender": "a@x.example"}
+    )
+    chinese = channel.model_copy(update={"content_language": "zh"})
+    doc = {"tenant_id": "acme", "name": "A", "email": "a@acme.example"}
+    users = [parse_user({"id": "alice", **doc}), parse_user({"id": "bobby", "language": "en", **doc})]
+    people = PeopleBook(users={("acme", user.id): user for user in users})
+
+    def language(settings: ChannelSettings, recipient: str) -> str:
+        found = addressed(settings, recipient, people)
+        assert found is not None
+        return language_of(found)
+
+    assert language(channel, "user/alice") == "en"
+    assert language(chinese, "user/alice") == "zh"
+    assert language(chinese, "user/bobby") == "en"
+    assert language(chinese, "address/x@acme.example") == "zh"
+    voice = {"id": "v", "type": "voice", "provider": "twilio", "account_sid": "A", "auth_token": "t", "sender": "+1"}
+    assert language_of(parse_channel({**voice, "tenant_id": "acme", "language": "zh-CN"})) == "zh"
 
 
 # the book

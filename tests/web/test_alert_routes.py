@@ -26,9 +26,11 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 async def send(api: Api, topic: str, docs: list[dict[str, Any]], key: str = "id") -> None:
     """Records on a topic as their writers put them."""
     spec = api.site.topics[topic]
+    records: dict[tuple[str, int], list[Any]] = {}
     for doc in docs:
-        partition = partition_by(doc["tenant_id"], spec.partitions)
-        await api.site.producer.send({(spec.topic, partition): [(doc[key].encode(), orjson.dumps(doc), [])]})
+        place = (spec.topic, partition_by(doc["tenant_id"], spec.partitions))
+        records.setdefault(place, []).append((doc[key].encode(), orjson.dumps(doc), []))
+    await api.site.producer.send(records)
 
 
 async def until(api: Api, path: str, holds: Any, token: str = "") -> Any:

@@ -32,6 +32,7 @@ MODULES = (
     "routes.keys",
     "routes.audit",
     "routes.compat",
+    "routes.shared",
     "pages",
 )
 
