@@ -47,8 +47,8 @@ EVENT_DELAY = Histogram(
 )
 
 # detect
-# `hits` are all that came. Of these, late, duplicate (the event's id was known), replayed (its offset was), outdated (made
-# by an older form of the rule) and insufficient_history changed nothing.
+# `hits` are all that came. Of these, late, duplicate (the event's id was known), replayed (its offset was),
+# outdated (made by an older form of the rule) and insufficient_history changed nothing.
 HITS = Counter("streamproc_detect_hits_total", "Hits applied or turned away, by what became of them", ["result"])
 DETECT_LATENCY = Histogram(
     "streamproc_detect_latency_seconds",
@@ -80,18 +80,22 @@ STREAM_TIME = Gauge(
 # By the census, which looks at a thousand keys a second and partition: a figure is as old as that takes.
 STATE_KEYS = Gauge("streamproc_state_keys", "Keys that detect holds, by type of rule", ["detector", "partition"])
 STATE_BYTES = Gauge("streamproc_state_bytes", "What these keys take, encoded", ["detector", "partition"])
-TABLE_KEYS = Gauge("streamproc_table_keys", "Keys of a local table, as RocksDB estimates them", ["table", "partition"])
-TABLE_BYTES = Gauge("streamproc_table_bytes", "Files of a local table on disk", ["table", "partition"])
+TABLE_KEYS = Gauge(
+    "streamproc_table_keys", "Keys of a local table, as RocksDB estimates them", ["changelog", "partition"]
+)
+TABLE_BYTES = Gauge("streamproc_table_bytes", "Files of a local table on disk", ["changelog", "partition"])
 RECOVERY_REMAINING = Gauge(
     "streamproc_recovery_remaining_records",
     "Records of the changelog that recovery has still to read; 0 once the table is open",
-    ["table", "partition"],
+    ["changelog", "partition"],
 )
-RECOVERED = Counter("streamproc_recovered_records_total", "Records that recovery read from the changelog", ["table"])
+RECOVERED = Counter(
+    "streamproc_recovered_records_total", "Records that recovery read from the changelog", ["changelog"]
+)
 RECOVERY_SECONDS = Histogram(
     "streamproc_recovery_seconds",
     "From taking a partition over until its table is open",
-    ["table"],
+    ["changelog"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600),
 )
 

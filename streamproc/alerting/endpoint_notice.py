@@ -23,6 +23,7 @@ from streamproc.model.notification import EVENT_TYPES, Notification, Purpose, de
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.model.rule_recipients import RuleWebhook
 from streamproc.model.times import iso
+from streamproc.model.webhook import WebhookSettings
 
 RULE_ID = "streamproc.endpoint-disabled"
 """The rule that its alert names; there is none such to be configured."""
@@ -139,8 +140,13 @@ def _candidates(off: SwitchedOff, book: ChannelBook, sick: Sick) -> Iterator[Cha
         and not sick(tenant, ref)
     ]
 
-    def rank(channel: ChannelSettings) -> tuple[bool, bool, str]:
-        return (not isinstance(channel, EmailChannel), isinstance(channel, MessageCenterChannel), channel.id)
+    def rank(channel: ChannelSettings) -> tuple[int, str]:
+        """By who looks there, and how soon."""
+        if isinstance(channel, EmailChannel):
+            return 0, channel.id
+        if isinstance(channel, MessageCenterChannel):
+            return 3, channel.id
+        return 2 if isinstance(channel, WebhookSettings) and channel.transport == "webhook" else 1, channel.id
 
     yield from sorted(usable, key=rank)
 

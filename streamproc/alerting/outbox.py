@@ -263,7 +263,8 @@ class Outbox:
 
     def _hand_over(self, notification: Notification, targets: Iterable[Target], effects: Effects, now: int) -> None:
         for target in targets:
-            for one in stand_in(notification, target):
+            for copy in stand_in(notification, target):
+                one = replace(copy, created_at=now)
                 effects.notifications.append(one)
                 effects.records.append(delivery_of(Entry(one, now), DeliveryState.PENDING, None, now))
 

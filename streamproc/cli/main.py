@@ -38,6 +38,7 @@ GROUPS: dict[str, Group] = {
     "rules": Group("rules", "Check, test, apply and list rules; templates, Sigma."),
     "events": Group("events", "Send events from files, or generate them."),
     "alerts": Group("alerts", "List, follow, acknowledge and resolve alerts."),
+    "deliveries": Group("deliveries", "List, show and replay what was sent to people and systems."),
     "dead-letters": Group("dead_letters", "List and replay records that could not be read."),
     "keys": Group("keys", "Create, list and revoke API keys."),
     "backtest": Group("backtest", "Run rules over recorded events, without a broker."),

@@ -20,8 +20,10 @@ class Store(Protocol):
 
 
 class AlertRecord(NamedTuple):
-    """One record for the `alerts` topic; `value` None is its tombstone. `arrived` (ms) is when the event that opened the
-    alert came, on the alert's first record."""
+    """One record for the `alerts` topic; `value` None is its tombstone.
+
+    `arrived`, on an alert's first record, is when the event that opened it arrived (ms).
+    """
 
     alert_id: str
     tenant: str

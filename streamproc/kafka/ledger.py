@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
 
+from streamproc import metrics
 from streamproc.kafka.table import LocalTable
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,8 @@ COMMIT_RETRY_S = 0.005
 transactions that follow one another take 24 ms; with this they take 3.5 ms, at the same CPU (docs/adr/0003)."""
 STALL_S = 60.0
 """Recovery that reads nothing for so long is begun anew once, from an empty copy; then the process ends."""
+SIZES_S = 10.0
+"""How often a ledger in use tells its table's size."""
 _POSITION = b"m:position:"
 
 
@@ -86,6 +89,8 @@ class Ledger:
         self._producer: AIOKafkaProducer | None = None
         self._table: LocalTable | None = None
         self._offset = 0
+        self._labels = (changelog, str(partition))
+        self._sizes_due = 0.0
         self.recovered = 0
         """Records read from the changelog by `open`."""
         self.remaining = 0
@@ -103,11 +108,16 @@ class Ledger:
 
         When that fails, or is cancelled, the ledger is closed again.
         """
+        started = time.monotonic()
         try:
             await self._take_over()
         except BaseException:
             await self.close()
             raise
+        metrics.RECOVERED.labels(self.changelog).inc(self.recovered)
+        metrics.RECOVERY_SECONDS.labels(self.changelog).observe(time.monotonic() - started)
+        metrics.RECOVERY_REMAINING.labels(*self._labels).set(0)
+        self._export_sizes()
 
     async def _take_over(self) -> None:
         sender.BACKOFF_OVERRIDE = COMMIT_RETRY_S  # there is no setting for it
@@ -175,6 +185,7 @@ class Ledger:
                     self._replay(table, records, deleted)
                 before, position = position, await consumer.position(where)
                 self.remaining = max(end - position, 0)
+                metrics.RECOVERY_REMAINING.labels(*self._labels).set(self.remaining)
                 if position > before:
                     moved = time.monotonic()
                 elif time.monotonic() - moved > STALL_S:
@@ -240,6 +251,14 @@ class Ledger:
                 raise Fenced(f"{self.changelog}/{self.partition} has a new owner") from error
             raise
         self.table.write(everything, timers, fired, self._offset, int(time.time()))
+        if time.monotonic() >= self._sizes_due:
+            self._export_sizes()
+
+    def _export_sizes(self) -> None:
+        self._sizes_due = time.monotonic() + SIZES_S
+        keys, size = self.table.size()
+        metrics.TABLE_KEYS.labels(*self._labels).set(keys)
+        metrics.TABLE_BYTES.labels(*self._labels).set(size)
 
     async def _transact(self, puts: Mapping[bytes, bytes | None], outputs: Iterable[Output]) -> None:
         producer = self._producer
@@ -261,6 +280,8 @@ class Ledger:
 
     async def close(self) -> None:
         """Give the partition up. An open transaction is left to the next owner's fencing."""
+        for gauge in (metrics.RECOVERY_REMAINING, metrics.TABLE_KEYS, metrics.TABLE_BYTES):
+            gauge.remove(*self._labels)
         producer, self._producer = self._producer, None
         table, self._table = self._table, None
         if producer is not None:

@@ -190,6 +190,11 @@ class LocalTable:
             yield entries.key(), entries.value()
             entries.next()
 
+    def size(self) -> tuple[int, int]:
+        """(keys as RocksDB estimates them, index entries included; bytes of its files). Cheap: nothing is read."""
+        count = self._db.property_int_value
+        return count("rocksdb.estimate-num-keys") or 0, count("rocksdb.total-sst-files-size") or 0
+
     def close(self) -> None:
         """Release the lock; the copy stays on disk."""
         self._db.close()

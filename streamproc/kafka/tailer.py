@@ -17,6 +17,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streamproc import metrics
 from streamproc.config.snapshot import ConfigEntry, Snapshot
 from streamproc.kafka.client import BrokerUnavailableError, client_options, unreachable
 from streamproc.settings import Settings
@@ -144,6 +145,7 @@ class ConfigTailer:
             polled = consumer.last_poll_timestamp(self._partition)
             if polled is not None:
                 self._answered = max(self._answered, time.monotonic() - max(time.time() - polled / 1000, 0))
+            metrics.CONFIG_CONFIRMED.set(time.time() - self.age)
             if self.age > _SILENCE_SECONDS:
                 raise TimeoutError(f"no answer for {self.age:.0f} s")
 
@@ -153,6 +155,9 @@ class ConfigTailer:
 
     async def _use(self, snapshot: Snapshot) -> None:
         before, self._snapshot = self._snapshot, snapshot
+        metrics.SNAPSHOT_OFFSET.set(snapshot.offset)
+        metrics.RULE_PROBLEMS.set(len(snapshot.problems))
+        metrics.RULES_ACTIVE.set(len(snapshot.rules))
         known = set(before.problems)
         for problem in snapshot.problems:
             if problem not in known:

@@ -65,11 +65,36 @@ class SliceConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
             metadata_max_age_ms=30_000,
         )
 
+    async def seek_to_committed(self) -> Mapping[TP, int | None]:
+        """Go back to what is committed, in every partition that is assigned."""
+        answer: Mapping[TP, int | None] = await self.call_thread(seek_to_committed, self._ensure_consumer())
+        return answer
+
     async def on_start(self) -> None:
         """Start the consumer, and take its records as they come off the wire."""
         await super().on_start()
         fetcher = self._consumer._fetcher
         fetcher._records = _WireRecords(fetcher._records)
+
+
+async def seek_to_committed(consumer: aiokafka.AIOKafkaConsumer) -> dict[TP, int | None]:
+    """Put the position of every assigned partition at its committed offset; at its beginning where there is none.
+
+    aiokafka's own leaves a partition without a committed offset (or with 0) where its reading has got to. What was
+    fetched before a rebalance and dropped in it, before the first commit, would then never be read again.
+    Raises IllegalStateError when partitions are given up meanwhile.
+    """
+    partitions = sorted(consumer.assignment())
+    if not partitions:
+        return {}
+    committed: dict[TP, int | None] = {}
+    for tp in partitions:
+        committed[tp] = await consumer.committed(tp)
+    fresh = [tp for tp, offset in committed.items() if offset is None]
+    beginnings = await consumer.beginning_offsets(fresh) if fresh else {}
+    for tp, offset in committed.items():
+        consumer.seek(tp, beginnings[tp] if offset is None else offset)
+    return committed
 
 
 class _WireRecords(dict[Any, Any]):

@@ -11,9 +11,11 @@ from typing import Any
 import structlog
 from faust.types import TP
 
+from streamproc import metrics
 from streamproc.kafka.client import client_options
 from streamproc.kafka.tables import LedgerTables
 from streamproc.kafka.transport import SliceApp
+from streamproc.runtime.lag import LagGauge
 from streamproc.runtime.lane import Lane
 from streamproc.settings import Settings
 
@@ -37,6 +39,8 @@ class LaneApp(SliceApp):
         self.failed = asyncio.Event()
         self.ready = False
         self.assigned_at = 0.0
+        self._lag = LagGauge(lambda: self.lanes, lambda: self.consumer)
+        self._measuring: asyncio.Task[None] | None = None
         session = settings.session_timeout
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         super().__init__(
@@ -99,6 +103,11 @@ class LaneApp(SliceApp):
                 self.lanes[tp] = lane
         self.ready = True
         self.assigned_at = time.monotonic()
+        metrics.REBALANCES.inc()
+        for topic in self.openers:
+            metrics.ASSIGNED.labels(topic).set(sum(tp.topic == topic for tp in assigned))
+        if self._measuring is None:
+            self._measuring = asyncio.create_task(self._lag.keep(), name="lag")
         log.info("partitions.assigned", count=len(assigned), seconds=round(time.monotonic() - started, 2))
 
     async def _close_lanes(self) -> None:
@@ -120,6 +129,8 @@ class LaneApp(SliceApp):
     async def on_stop(self) -> None:
         """Bring lanes to an end before Faust stops its consumer, so that the last commit covers them."""
         self.ready = False
+        if self._measuring is not None:
+            self._measuring.cancel()
         await self._close_lanes()
         if self.failure is None and self.consumer.started:
             try:

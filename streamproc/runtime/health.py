@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from streamproc import metrics
 from streamproc.settings import HostPort
 
 Readiness = Callable[[], tuple[bool, dict[str, Any]]]
@@ -49,6 +50,7 @@ class HealthSite:
         return _json({"status": "ready" if ready else "not ready", **detail}, 200 if ready else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        metrics.READY.set(self._readiness()[0])
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

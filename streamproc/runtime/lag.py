@@ -1,37 +1,44 @@
-"""How far behind each partition is, for `/metrics`: what the app's own consumer knows, so asking costs the broker nothing."""
+"""How far behind each partition is, for `/metrics`: what our consumer knows, at no cost to the broker."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from streamproc import metrics
-from streamproc.runtime.app import LaneApp
-from streamproc.runtime.watchdog import fetched_position
+from streamproc.runtime.lane import Lane
 
 LOOK_S = 2.0
 
 
-def lags(app: LaneApp) -> dict[tuple[str, str], int]:
-    """Records not worked off, by topic and partition of those we have; without those of which nothing is known yet.
+def fetched_position(consumer: Any, tp: Any) -> int | None:
+    """The next offset that a Faust consumer will fetch; None while that is not known. Read from its own records, as
+    its loop is another thread's, which may be what hangs."""
+    with contextlib.suppress(AttributeError, KeyError, IndexError):
+        assignment = consumer._thread._consumer._subscription.subscription.assignment
+        position = assignment.state_value(tp)._position
+        return None if position is None else int(position)
+    return None
+
+
+def lag_of(lane: Lane, topic: str, fetched: int, end: int) -> int:
+    """Records of a partition that are not worked off.
 
     While a lane has nothing to do, the consumer's position counts and not what was acknowledged: the ends of
     transactions have offsets too, and no record that could be.
     """
-    found = {}
-    for tp, lane in app.lanes.items():
-        end, fetched = app.consumer.highwater(tp), fetched_position(app, tp)
-        if end is None or fetched is None:
-            continue
-        done = lane.next_offsets.get(tp.topic, fetched)
-        found[tp.topic, str(tp.partition)] = max(end - (fetched if lane.idle else min(done, fetched)), 0)
-    return found
+    done = fetched if lane.idle else min(lane.next_offsets.get(topic, fetched), fetched)
+    return max(end - done, 0)
 
 
 class LagGauge:
-    """Keeps the gauge to the partitions that we have."""
+    """Keeps `streamproc_lag_records` at the partitions that have a lane. `lanes` answers those of now."""
 
-    def __init__(self, app: LaneApp) -> None:
-        self._app = app
+    def __init__(self, lanes: Callable[[], Mapping[Any, Lane]], consumer: Callable[[], Any]) -> None:
+        self._lanes = lanes
+        self._consumer = consumer
         self._exported: set[tuple[str, str]] = set()
 
     async def keep(self) -> None:
@@ -41,8 +48,13 @@ class LagGauge:
             await asyncio.sleep(LOOK_S)
 
     def look(self) -> None:
-        """Set the gauge once."""
-        current = lags(self._app)
+        """Set the gauge; a partition of which nothing is known yet, or any more, has no value."""
+        current: dict[tuple[str, str], int] = {}
+        for tp, lane in self._lanes().items():
+            with contextlib.suppress(AssertionError):  # aiokafka's, for a partition that has just gone
+                end, fetched = self._consumer().highwater(tp), fetched_position(self._consumer(), tp)
+                if end is not None and fetched is not None:
+                    current[tp.topic, str(tp.partition)] = lag_of(lane, tp.topic, fetched, end)
         for gone in self._exported - current.keys():
             metrics.LAG.remove(*gone)
         for labels, records in current.items():

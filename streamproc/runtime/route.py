@@ -143,7 +143,7 @@ class Route:
                 await self._producer.send({(signals.topic, p): [(None, value, [])] for p in range(signals.partitions)})
 
     def _export(self, times: dict[str, int]) -> None:
-        current = {tuple(source.rsplit("/", 1)): t / 1000 for source, t in times.items()}
+        current = {(source.rpartition("/")[0], source.rpartition("/")[2]): t / 1000 for source, t in times.items()}
         for gone in self._exported - current.keys():
             metrics.SOURCE_TIME.remove(*gone)
         for labels, seconds in current.items():

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from streamproc.kafka.client import client_options
 from streamproc.runtime.app import LaneApp
+from streamproc.runtime.lag import fetched_position
 
 log = structlog.get_logger(__name__)
 
@@ -103,18 +104,8 @@ async def _places(app: LaneApp, consumer: Any) -> dict[str, Place]:
     found: dict[str, Place] = {}
     for tp, end in ends.items():
         lane = lanes[tp.topic, tp.partition]
-        fetched = fetched_position(app, tp)
+        fetched = fetched_position(app.consumer, tp)
         if fetched is not None:
             done = lane.next_offsets.get(tp.topic, -1)
             found[f"{tp.topic}/{tp.partition}"] = Place(fetched, done, end, not lane.idle)
     return found
-
-
-def fetched_position(app: LaneApp, tp: TP) -> int | None:
-    """The next offset that the app's consumer will fetch; None while that is not known. Read from its own records, as
-    its loop is another thread's, which may be what hangs."""
-    with contextlib.suppress(AttributeError, KeyError, IndexError):
-        assignment = app.consumer._thread._consumer._subscription.subscription.assignment
-        position = assignment.state_value(tp)._position
-        return None if position is None else int(position)
-    return None

@@ -82,7 +82,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         log.info(
             "worker.starting", health=f"http://{settings.worker_http.host}:{site.port}/readyz", state=str(directory)
         )
-        _watch(tailer, geoip)
+        metrics.RULES_WITHOUT_GEOIP.set_function(lambda: 0 if geoip.loaded else tailer.snapshot.rules.needing_place)
         await app.start()
         tasks += [asyncio.create_task(route.tick_forever()), asyncio.create_task(geoip.keep_fresh())]
         for task in tasks:
@@ -99,15 +99,3 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         await site.stop()
         lock.close()
     return app.failure
-
-
-def _watch(tailer: ConfigTailer, geoip: GeoIp) -> None:
-    metrics.RULES_WITHOUT_GEOIP.set_function(lambda: 0 if geoip.loaded else tailer.snapshot.rules.needing_place)
-
-    def export(snapshot: Any) -> None:
-        metrics.SNAPSHOT_OFFSET.set(snapshot.offset)
-        metrics.RULE_PROBLEMS.set(len(snapshot.problems))
-        metrics.RULES_ACTIVE.set(len(snapshot.rules))
-
-    export(tailer.snapshot)
-    tailer.subscribe(export)

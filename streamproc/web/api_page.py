@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page: routes by tag, with parameters, bodies and answers. No scripts, no outside resource."""
+"""The OpenAPI document as a page: routes by tag, with parameters, bodies, answers. No scripts, no outside resource."""
 
 from __future__ import annotations
 

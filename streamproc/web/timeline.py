@@ -72,7 +72,7 @@ def _actions(alert: Doc) -> Iterator[Entry]:
 def _notification(delivery: Doc) -> Iterator[Entry]:
     about = {
         name: delivery.get(name)
-        for name in ("channel", "recipient", "purpose", "revision", "step", "repeat", "fallback_for")
+        for name in ("channel", "recipient", "purpose", "revision", "step", "repeat", "fallback_for", "replay_of")
     }
     about["delivery_id"] = delivery["id"]
     yield {

@@ -150,6 +150,19 @@ async def test_incidents_and_deliveries(stocked: Api) -> None:
     assert (await stocked("GET", "/v1/deliveries?channel=slack/security&reason=ok")).json["items"] == [one]
 
 
+async def test_a_notification_is_sent_again(stocked: Api) -> None:
+    sent = delivery(1, 2)["id"]
+    answer = (await stocked("POST", f"/v1/deliveries/{sent}/replay")).json
+    assert answer["replay_of"] == sent
+    (message,) = await read_topic(stocked.site.settings, "notifications")
+    told = orjson.loads(message.value)
+    assert (told["delivery_id"], told["replay_of"], told["alert"]["id"]) == (answer["id"], sent, uid(2))
+    refused = await stocked("POST", f"/v1/deliveries/{delivery(2, 2)['id']}/replay", status=409)
+    assert "names no channel" in refused.json["detail"]
+    globex = await stocked.key("globex", "alerts:write")
+    await stocked("POST", f"/v1/deliveries/{sent}/replay", token=globex, status=404)
+
+
 async def test_statistics(stocked: Api) -> None:
     stats = (await stocked("GET", "/v1/stats?hours=8784")).json
     assert (stats["alerts"], stats["acknowledged"], stats["acknowledgement_rate"]) == (5, 2, 0.4)
@@ -350,4 +363,6 @@ async def test_people_act_on_alerts(worked: Api) -> None:
     trailbase = (await worked("POST", f"/api/alerts/{one['id']}/resolve")).json
     assert (trailbase["id"], trailbase["status"]) == (one["id"], "RESOLVED")
     stats = (await worked("GET", "/v1/stats")).json
-    assert {group["process"]: group["topics"]["signals"] for group in stats["health"]["lag"][:1]} == {"worker": 0}
+    assert (stats["alerts"], stats["acknowledged"], stats["warning"]) == (12, 12, None)
+    (worker,) = (one for one in stats["health"]["lag"] if one["process"] == "worker")
+    assert worker["topics"]["events"] is not None

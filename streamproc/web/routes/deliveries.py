@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+import asyncio
+import uuid
+from typing import Any
 
-from streamproc.model.delivery import DeliveryState, Reason
+import orjson
+from aiokafka.errors import KafkaError
+from pydantic import BaseModel, ConfigDict, Field
+
+from streamproc.kafka.redelivery import redeliver
+from streamproc.model.delivery import Delivery, DeliveryState, Reason
 from streamproc.model.records import DeliveryRecord
 from streamproc.model.time_text import milliseconds
 from streamproc.web.alert_filters import Time, Values, next_cursor, scope_of, split_values, start_of, words_of
@@ -18,6 +25,8 @@ from streamproc.web.route import Answer, Call, Route
 from streamproc.web.routes.alerts import Nothing
 
 TAG = "deliveries"
+REPLAY_S = 30.0
+"""How long the original may be looked for."""
 
 
 class DeliveryAnswer(DeliveryRecord):
@@ -35,6 +44,13 @@ class DeliveryQuery(PageQuery):
     reason: Values = Field(default=[])
     created_after: Time | None = Field(default=None, description="At this time or later.")
     created_before: Time | None = Field(default=None, description="Before this time.")
+
+
+class Replayed(BaseModel):
+    """The notification was sent again, under an id of its own."""
+
+    id: str = Field(description="Of the new delivery; its record says what it is a replay of.")
+    replay_of: str
 
 
 async def list_deliveries(call: Call[DeliveryQuery, None]) -> Answer:
@@ -58,10 +74,27 @@ async def list_deliveries(call: Call[DeliveryQuery, None]) -> Answer:
 
 
 async def get_delivery(call: Call[Nothing, None]) -> Answer:
+    return await _delivery_of(call)
+
+
+async def _delivery_of(call: Call[Nothing, None]) -> dict[str, Any]:
     delivery = await call.site.store.read(queries.get_delivery, call.path["id"])
     if delivery is None or not call.principal.sees(delivery["tenant_id"]):
         raise ApiError(404, f"there is no delivery {call.path['id']!r:.80}")
     return delivery
+
+
+async def replay(call: Call[Nothing, None]) -> Answer:
+    delivery = Delivery.decode(orjson.dumps(await _delivery_of(call)))
+    site = call.site
+    try:
+        async with asyncio.timeout(REPLAY_S):
+            (result,) = await redeliver(site.settings, site.topics, site.producer, [delivery], str(uuid.uuid4()))
+    except (KafkaError, OSError, TimeoutError):
+        raise ApiError(503, "Kafka did not answer in time; the message may still be sent") from None
+    if result.problem:
+        raise ApiError(409, result.problem)
+    return Replayed(id=result.new_id, replay_of=delivery.id)
 
 
 ROUTES = (
@@ -86,5 +119,17 @@ ROUTES = (
         answers=DeliveryAnswer,
         refuses=(404,),
         tag=TAG,
+    ),
+    Route(
+        "POST",
+        "/v1/deliveries/{id}/replay",
+        "Send a notification again",
+        Scope.ALERTS_WRITE,
+        replay,
+        answers=Replayed,
+        refuses=(404, 409),
+        tag=TAG,
+        description="The original message, or one made of the alert as it is now. It has a delivery id of its own, so "
+        "that receivers take it as new. 409 while it is still being tried, and when nobody was to be told.",
     ),
 )

@@ -24,7 +24,7 @@ from tests.faults.suite.scenarios import SCENARIOS
 REPORT = Path(__file__).parents[3] / "docs" / "reference" / "reliability.json"
 
 
-async def run(names: list[str], runs: int, seed: int, events: int) -> list[Outcome]:
+async def run(names: list[str], runs: int, seed: int, events: int, keep: Path | None) -> list[Outcome]:
     """Run scenarios, those of one cluster size together."""
     chosen = sorted((s for s in SCENARIOS if not names or s.name in names), key=lambda s: s.brokers)
     outcomes: list[Outcome] = []
@@ -32,7 +32,7 @@ async def run(names: list[str], runs: int, seed: int, events: int) -> list[Outco
         async with Cluster(size, Path(tempfile.mkdtemp(prefix="streamproc-cluster-"))) as cluster:
             for scenario in scenarios:
                 cluster.heal()
-                outcomes.append(await run_scenario(scenario, cluster, runs, seed, events, _say))
+                outcomes.append(await run_scenario(scenario, cluster, runs, seed, events, _say, keep))
                 _tell(outcomes[-1])
     return outcomes
 
@@ -56,9 +56,10 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=6000, help="of each run")
     parser.add_argument("--only", nargs="*", default=[], choices=[scenario.name for scenario in SCENARIOS])
     parser.add_argument("--report", type=Path, help=f"where to merge the figures in, such as {REPORT.name}")
+    parser.add_argument("--keep", type=Path, help="where to keep the logs of runs that were wrong or slow")
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers go away here, and it says so at length
-    outcomes = asyncio.run(run(given.only, given.runs, given.seed, given.events))
+    outcomes = asyncio.run(run(given.only, given.runs, given.seed, given.events, given.keep))
     if given.report is not None:
         known = orjson.loads(given.report.read_bytes()) if given.report.exists() else {}
         for outcome in outcomes:

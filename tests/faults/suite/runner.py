@@ -30,6 +30,7 @@ from tests.faults.suite.site import Site
 SPREAD_S = 4.0
 SETTLE_S = 90.0
 DISK_MB = 24
+LONG_S = 12.0
 
 
 @dataclass
@@ -58,8 +59,13 @@ class Outcome:
 Say = Callable[[str], None]
 
 
-async def run_scenario(scenario: Scenario, cluster: Cluster, runs: int, seed: int, events: int, say: Say) -> Outcome:
-    """`runs` times the fault, each with a seed of its own, on processes that go on from one to the next."""
+async def run_scenario(
+    scenario: Scenario, cluster: Cluster, runs: int, seed: int, events: int, say: Say, keep: Path | None = None
+) -> Outcome:
+    """`runs` times the fault, each with a seed of its own, on processes that go on from one to the next.
+
+    `keep`: where the processes' logs go after a run that was wrong or paused for longer than `LONG_S`.
+    """
     outcome = Outcome(scenario.name, scenario.about, skipped=scenario.needs())
     if outcome.skipped is not None:
         return outcome
@@ -71,7 +77,9 @@ async def run_scenario(scenario: Scenario, cluster: Cluster, runs: int, seed: in
             _processes(site, scenario)
             async with site.running():
                 for number in range(runs):
-                    await _one(scenario, site, seed + number, events, outcome)
+                    pause = await _one(scenario, site, seed + number, events, outcome)
+                    if keep is not None and (outcome.problems or pause > LONG_S):
+                        _keep(site, keep / f"{scenario.name}-{seed + number}")
                     say(f"{scenario.name:<20} run {number + 1}/{runs}  {_line(outcome)}")
             outcome.state_equal = await _state_is_the_changelog(site)
             if outcome.state_equal is False:
@@ -100,7 +108,8 @@ def _processes(site: Site, scenario: Scenario) -> None:
         site.add("api", "api")
 
 
-async def _one(scenario: Scenario, site: Site, seed: int, count: int, outcome: Outcome) -> None:
+async def _one(scenario: Scenario, site: Site, seed: int, count: int, outcome: Outcome) -> float:
+    """One run; how long the longest pause was, in seconds."""
     rng = random.Random(seed)
     start = int(time.time() * 1000) - count * scenario.step_ms - 60_000
     prefix = f"r{seed}"
@@ -116,7 +125,8 @@ async def _one(scenario: Scenario, site: Site, seed: int, count: int, outcome: O
     outcome.runs += 1
     outcome.events += len(events)
     outcome.alerts += len(expected.alerts)
-    outcome.longest_pause_s = max(outcome.longest_pause_s, site.pause(began, max(site.times[-1:], default=began)))
+    pause = site.pause(began, max(site.times[-1:], default=began))
+    outcome.longest_pause_s = max(outcome.longest_pause_s, pause)
     if poison:
         letters = [
             one for one in await read_topic(site.direct, "dead-letters") if prefix.encode() in (one.value or b"")
@@ -132,6 +142,13 @@ async def _one(scenario: Scenario, site: Site, seed: int, count: int, outcome: O
     if problems:
         outcome.problems += await _trace(site, events, expected, prefix)
         outcome.problems += [f"{name}: {process.tail(60)}" for name, process in site.processes.items()]
+    return pause
+
+
+def _keep(site: Site, directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, process in site.processes.items():
+        (directory / f"{name}.log").write_text(process.tail(4000))
 
 
 async def _ready(site: Site, seed: int) -> None:

@@ -89,7 +89,7 @@ def delivery(number: int, alert_number: int, **more: Any) -> dict[str, Any]:
         "revision": 1,
         "channel": "slack/security",
         "recipient": "",
-        "purpose": "trigger",
+        "purpose": "triggered",
         "state": "delivered",
         "reason": "ok",
         "silent_count": 0,

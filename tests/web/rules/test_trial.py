@@ -163,3 +163,20 @@ async def test_private_addresses_stay_out_of_reach(api: Api) -> None:
         await configured(api, ("webhook", "acme", "hook", {"url": inside.url}))
         found = (await api("POST", "/v1/webhooks/hook/test")).json
         assert (found["items"][0]["reason"], inside.requests) == ("forbidden_address", [])
+
+
+@pytest.mark.broker
+async def test_addresses_in_a_rule_are_tried_by_its_owner_alone(api: Api) -> None:
+    urls = {"webhook_urls": ["https://127.0.0.1:1/secret"]}
+    await api("POST", "/v1/rules", body(**urls), status=201)
+    (tried,) = (await api("POST", "/v1/rules/failed-logins/test")).json["items"]
+    assert tried["channel"].startswith("rule_url/failed-logins:")
+    assert tried["reason"] == "forbidden_address"
+    assert "secret" not in str(tried)
+
+    everybodys = body(id="everybodys", tenant_id="*", **urls)
+    await api("POST", "/v1/rules", everybodys, token=api.operator, status=201)
+    (tried,) = (await api("POST", "/v1/rules/everybodys/test")).json["items"]
+    assert (tried["channel"], tried["reason"]) == ("rule/everybodys", "no_channel")
+    (tried,) = (await api("POST", "/v1/rules/everybodys/test?tenant_id=acme", token=api.operator)).json["items"]
+    assert tried["channel"].startswith("rule_url/everybodys:")
