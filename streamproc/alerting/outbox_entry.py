@@ -120,7 +120,7 @@ def decode(value: bytes) -> Stored:
         raise ValueError(f"outbox entry of version {value[:1].hex() or 'none'}; {VERSION} is known")
     try:
         return _of(ormsgpack.unpackb(value[1:]))
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, LookupError) as error:
         raise ValueError(f"not an outbox entry: {error}") from None
 
 

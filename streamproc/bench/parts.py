@@ -14,7 +14,7 @@ from streamproc.bench.figures import Goal
 from streamproc.bench.rules import BRUTE_FORCE, BUSY_HOUR, EVERYONE, TEN, CountingRule, documents
 
 MANY_TENANTS = 1_000
-NAMES = ("w1", "w2", "rules", "types", "keys", "backtest", "latency", "readmodel")
+NAMES = ("w1", "w2", "rules", "types", "keys", "backtest", "latency", "readmodel", "deliver")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Scale:
     cloudtrail_rules: tuple[Path, ...] = ()
     """Rules for it; empty: the AWS pack."""
     read_model_alerts: int = 1_000_000
+    notifications: int = 20_000
     latency_s: float = 30.0
     latency_rate: int = 1_000
     quiet_s: float = 120.0
@@ -45,6 +46,7 @@ QUICK = Scale(
     faust_events=20_000,
     backtest_events=10_000,
     read_model_alerts=20_000,
+    notifications=2_000,
     runs=1,
     latency_s=5.0,
     quiet_s=0,

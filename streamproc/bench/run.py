@@ -16,6 +16,7 @@ import aiohttp
 from streamproc.bench.backtesting import AWS_PACK, BacktestFigure, measure_backtest
 from streamproc.bench.cluster import Cluster
 from streamproc.bench.contestant import BenchError, Place
+from streamproc.bench.delivering import DeliverFigure, measure_deliver
 from streamproc.bench.draw import Workload, draws
 from streamproc.bench.figures import Latency, Standing
 from streamproc.bench.latency import LATENCY_GOAL_MS, measure_latency
@@ -63,6 +64,7 @@ class Results:
     problems: list[str]
     backtest: list[BacktestFigure] = field(default_factory=list)
     read_model: ReadModelFigure | None = None
+    deliver: DeliverFigure | None = None
 
     @property
     def fine(self) -> bool:
@@ -86,6 +88,7 @@ class Results:
             ],
             "latency_goal_p99_ms": LATENCY_GOAL_MS,
             "read_model": None if self.read_model is None else self.read_model.as_json(),
+            "deliver": None if self.deliver is None else self.deliver.as_json(),
             "problems": self.problems,
         }
 
@@ -140,6 +143,13 @@ class Bench:
                         self._show.tell,
                     )
                     self._show.read_model(results.read_model)
+            if "deliver" in only:
+                with self._noted(results.problems, "deliver"):
+                    await self._quiet()
+                    results.deliver = await measure_deliver(
+                        self._settings, self._place("deliver"), self._scale.notifications, self._show.tell
+                    )
+                    self._show.deliver(results.deliver)
         return results
 
     async def _part(self, part: Part, session: aiohttp.ClientSession, problems: list[str]) -> list[Standing]:

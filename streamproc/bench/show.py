@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from streamproc.bench.backtesting import BacktestFigure
+from streamproc.bench.delivering import DeliverFigure
 from streamproc.bench.figures import Latency, Standing, ratio_text
 from streamproc.bench.measure import RunResult
 from streamproc.bench.parts import Part
@@ -100,6 +101,10 @@ class Show:
         aim = f"aim at most {READ_GOAL_MS:.0f} ms"
         self._results.print(f"  Slowest p95, {worst}: [bold]{asked[worst]:.1f} ms[/], {aim} — [{colour}]{word}[/]")
 
+    def deliver(self, figure: DeliverFigure) -> None:
+        """The deliver part is done."""
+        self._results.print(deliver_table(figure))
+
     def latency(self, rows: Sequence[Latency]) -> None:
         """The latency part is done."""
         self._results.print(latency_table(rows))
@@ -135,6 +140,16 @@ def backtest_table(rows: Sequence[BacktestFigure]) -> Table:
     for row in rows:
         each = f"{row.cpu_s / row.events * 1e6:.1f}"
         table.add_row(row.label, f"{row.events:,}", f"{row.events_per_s:,.0f}", each, f"{row.alerts:,}")
+    return table
+
+
+def deliver_table(figure: DeliverFigure) -> Table:
+    """One row."""
+    table = Table(title="Notifications to a local webhook", box=box.SIMPLE_HEAD, title_justify="left")
+    for column in ("notifications", "a second", "CPU-ms each", "peak MiB", "repeated"):
+        table.add_column(column, justify="right")
+    numbers = (f"{figure.per_s:,.0f}", f"{figure.cpu_ms:.2f}", f"{figure.rss_peak_mib:.0f}", f"{figure.repeated:,}")
+    table.add_row(f"{figure.notifications:,}", *numbers)
     return table
 
 

@@ -23,7 +23,7 @@ app = typer.Typer()
 def bench(
     quick: bool = typer.Option(False, "--quick", help="A small run, to see that everything works."),
     only: str = typer.Option(
-        "w1,w2,rules,types,keys,backtest,latency,readmodel", "--only", help="Parts to run, separated by commas."
+        "w1,w2,rules,types,keys,backtest,latency,readmodel,deliver", "--only", help="Parts to run, separated by commas."
     ),
     runs: int | None = typer.Option(None, "--runs", min=1, help="Runs of each contestant (3; quick: 1)."),
     events: int | None = typer.Option(None, "--events", min=10_000, help="Events of a run (1,000,000; quick: 50,000)."),

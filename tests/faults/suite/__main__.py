@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -26,6 +27,9 @@ REPORT = Path(__file__).parents[3] / "docs" / "reference" / "reliability.json"
 
 async def run(names: list[str], runs: int, seed: int, events: int, keep: Path | None) -> list[Outcome]:
     """Run scenarios, those of one cluster size together."""
+    main_task = asyncio.current_task()
+    assert main_task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main_task.cancel)  # brokers end with us
     chosen = sorted((s for s in SCENARIOS if not names or s.name in names), key=lambda s: s.brokers)
     outcomes: list[Outcome] = []
     for size, scenarios in groupby(chosen, key=lambda s: s.brokers):
