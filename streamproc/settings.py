@@ -153,6 +153,8 @@ class Settings(BaseSettings):
     """Seconds of silence after which Kafka gives a process's partitions to another."""
     alert_retention_days: Annotated[int, Field(ge=1, le=3650)] = 90
     """Days after which a resolved alert gets its tombstones on `alerts` and `incidents`."""
+    stall_timeout: Annotated[float, Field(ge=10, le=86_400)] = 300.0
+    """A process that has records waiting and moves none of them for so many seconds ends, with a reason."""
     commit_interval: Annotated[float, Field(ge=0.05, le=60)] = 1.0
     """Seconds between commits of what was read."""
 

@@ -96,8 +96,8 @@ class Route:
                 out.setdefault((self._signals.topic, target), []).append((None, pack_frame(frame), []))
         no_group, matcher.no_group = matcher.no_group, 0
         skipped, decoder.skipped = decoder.skipped, 0
-        for stretch, errors in wrong:
-            await self._bury(topic, partition, stretch, errors)
+        for spoiled, found in wrong:
+            await self._bury(topic, partition, spoiled, found)
         if out:
             await self._producer.send(out)
         self._times[source] = records[-1].timestamp

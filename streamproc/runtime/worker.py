@@ -20,6 +20,7 @@ from streamproc.runtime.detect import Detect
 from streamproc.runtime.health import HealthSite
 from streamproc.runtime.redaction import redactor_of
 from streamproc.runtime.route import Route
+from streamproc.runtime.watchdog import watch
 from streamproc.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -85,6 +86,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         metrics.RULES_WITHOUT_GEOIP.set_function(lambda: 0 if geoip.loaded else tailer.snapshot.rules.needing_place)
         await app.start()
         tasks += [asyncio.create_task(route.tick_forever()), asyncio.create_task(geoip.keep_fresh())]
+        tasks.append(asyncio.create_task(watch(app, settings.stall_timeout)))
         for task in tasks:
             task.add_done_callback(
                 lambda task: None if task.cancelled() else app.fail(task.exception() or RuntimeError("a task ended"))

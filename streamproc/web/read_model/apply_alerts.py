@@ -2,53 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence, Set
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from streamproc.web.read_model.places import after, created_at, packed, place_of
+from streamproc.web.read_model.counts import AlertCounts
+from streamproc.web.read_model.places import after, packed, place_of
 from streamproc.web.read_model.rows import AlertRow, RowError, alert_row, deflated, inflated
 
 if TYPE_CHECKING:
     from streamproc.web.read_model.writer import Applied, Arrived, Writer
-
-HOUR_MS = 3_600_000
 
 _OLD = (
     "SELECT place, revision, tenant, status, severity, category, rule, rule_type, assignee, incident, triggers, acted,"
     " words FROM alerts WHERE id = ?"
 )
 _FACETS = slice(2, 10)
-
-
-class _Counts:
-    """Changes of the statistics' counts in one batch."""
-
-    def __init__(self) -> None:
-        self.hours: dict[tuple[int, int, int, int], list[int]] = {}
-        self.statuses: Counter[tuple[int, int, int]] = Counter()
-
-    def add(self, place: int, facets: Sequence[int], triggers: int, acted: int, sign: int) -> None:
-        tenant, status, severity, _, rule = facets[:5]
-        sums = self.hours.setdefault((tenant, created_at(place) // HOUR_MS, rule, severity), [0, 0, 0])
-        sums[0] += sign
-        sums[1] += sign * triggers
-        sums[2] += sign * acted
-        self.statuses[tenant, status, severity] += sign
-
-    def write(self, writer: Writer) -> None:
-        writer.connection.executemany(
-            "INSERT INTO alert_hours VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " alerts = alerts + excluded.alerts, triggers = triggers + excluded.triggers,"
-            " acted = acted + excluded.acted",
-            [(*key, *sums) for key, sums in self.hours.items() if any(sums)],
-        )
-        writer.connection.executemany(
-            "INSERT INTO alert_statuses VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET alerts = alerts + excluded.alerts",
-            [(*key, value) for key, value in self.statuses.items() if value],
-        )
 
 
 class _Rows:
@@ -59,17 +28,26 @@ class _Rows:
         self.bodies: list[tuple[int, bytes]] = []
         self.words: list[tuple[int, str]] = []
         self.taken: set[int] = set()
+        self.new_words: dict[str, None] = {}
+
+    def add_words(self, writer: Writer, place: int, words: str, facets: Sequence[int]) -> None:
+        self.words.append((place, _searched(words, facets)))
+        for word in words.split():
+            if word not in writer.known_words:
+                self.new_words[word] = None
 
     def write(self, writer: Writer) -> None:
         many = writer.connection.executemany
         many("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self.alerts)
         many("INSERT OR REPLACE INTO alert_bodies VALUES (?, ?)", self.bodies)
         many("INSERT INTO alert_words (rowid, words) VALUES (?, ?)", self.words)
+        many("INSERT OR IGNORE INTO vocabulary VALUES (?)", [(word,) for word in self.new_words])
+        writer.remember_words(self.new_words)
 
 
 def apply(writer: Writer, records: Sequence[Arrived], applied: Applied) -> None:
     """Apply records of `alerts`, in order within a partition."""
-    counts, rows = _Counts(), _Rows()
+    counts, rows = AlertCounts(), _Rows()
     for id, (row, afresh) in _latest(writer, records, applied).items():
         _put(writer, id, row, afresh, counts, rows)
     rows.write(writer)
@@ -97,7 +75,7 @@ def _latest(writer: Writer, records: Sequence[Arrived], applied: Applied) -> dic
     return latest
 
 
-def _put(writer: Writer, id: bytes, row: AlertRow | None, afresh: bool, counts: _Counts, rows: _Rows) -> None:
+def _put(writer: Writer, id: bytes, row: AlertRow | None, afresh: bool, counts: AlertCounts, rows: _Rows) -> None:
     old = writer.connection.execute(_OLD, (id,)).fetchone()
     if old is not None and (row is None or afresh):
         _delete(writer, old, counts)
@@ -114,11 +92,11 @@ def _put(writer: Writer, id: bytes, row: AlertRow | None, afresh: bool, counts: 
     digest = blake2b(row.words.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     if old is None:
         rows.taken.add(place)
-        rows.words.append((place, _searched(row.words, facets)))
+        rows.add_words(writer, place, row.words, facets)
     else:
         if digest != old[12] or facets[:6] != old[2:8]:
             _forget_words(writer, old)
-            rows.words.append((place, _searched(row.words, facets)))
+            rows.add_words(writer, place, row.words, facets)
         counts.add(place, old[_FACETS], old[10], old[11], -1)
     rows.alerts.append(
         (place, id, row.revision, writer.changed, *facets, row.same_group, row.actor, row.triggers, row.acted, digest)
@@ -134,7 +112,7 @@ def _free(writer: Writer, place: int, taken: Set[int]) -> int:
     return place
 
 
-def _delete(writer: Writer, old: Sequence[int], counts: _Counts) -> None:
+def _delete(writer: Writer, old: Sequence[int], counts: AlertCounts) -> None:
     _forget_words(writer, old)
     counts.add(old[0], old[_FACETS], old[10], old[11], -1)
     writer.connection.execute("DELETE FROM alerts WHERE place = ?", (old[0],))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,13 @@ import orjson
 import ormsgpack
 
 from streamproc.model.time_text import milliseconds
-from streamproc.web.read_model.places import after, created_at, packed, place_at, place_of
+from streamproc.web.read_model.counts import DeliveryCounts
+from streamproc.web.read_model.places import after, packed, place_at, place_of
 from streamproc.web.read_model.rows import DeliveryRow, RowError, deflated, delivery_row, inflated, link_row
 
 if TYPE_CHECKING:
     from streamproc.web.read_model.writer import Applied, Arrived, Writer
 
-HOUR_MS = 3_600_000
 OPEN, RESOLVED = "open", "resolved"
 """Of an incident: whether one of its alerts is not resolved."""
 
@@ -35,12 +34,12 @@ def deliveries(writer: Writer, records: Sequence[Arrived], applied: Applied) -> 
                 latest[row.id] = row
         except (RowError, UnicodeDecodeError) as error:
             writer.unreadable(record, error, applied)
-    counts: Counter[tuple[int, int, int, int, int, str]] = Counter()
+    counts = DeliveryCounts()
     execute, number = writer.connection.execute, writer.names.number
     for id, found in latest.items():
         old = execute(_OLD_DELIVERY + "id = ?", (id,)).fetchone()
         if old is not None:
-            _count(counts, old, -1)
+            counts.add(old, -1)
         if found is None:
             if old is not None:
                 execute("DELETE FROM deliveries WHERE place = ?", (old[0],))
@@ -55,38 +54,20 @@ def deliveries(writer: Writer, records: Sequence[Arrived], applied: Applied) -> 
                 *(channel, state, reason, covered, deflated(found.document)),
             ),
         )
-        _count(counts, (place, *new), 1)
-    _write(writer, counts)
+        counts.add((place, *new), 1)
+    counts.write(writer)
     applied.deliveries = len(latest)
 
 
 def prune_deliveries(writer: Writer, before: int, limit: int) -> int:
     """Delete some rows whose place is before that one."""
     rows = writer.connection.execute(_OLD_DELIVERY + "place < ? LIMIT ?", (before, limit)).fetchall()
-    counts: Counter[tuple[int, int, int, int, int, str]] = Counter()
+    counts = DeliveryCounts()
     for old in rows:
-        _count(counts, old, -1)
+        counts.add(old, -1)
     writer.connection.executemany("DELETE FROM deliveries WHERE place = ?", [(old[0],) for old in rows])
-    _write(writer, counts)
+    counts.write(writer)
     return len(rows)
-
-
-def _count(counts: Counter[tuple[int, int, int, int, int, str]], row: Sequence[int], sign: int) -> None:
-    place, tenant, channel, state, reason, covered = row
-    hour = created_at(place) // HOUR_MS
-    counts[tenant, hour, channel, state, reason, "deliveries"] += sign
-    counts[tenant, hour, channel, state, reason, "covered"] += sign * covered
-
-
-def _write(writer: Writer, counts: Counter[tuple[int, int, int, int, int, str]]) -> None:
-    rows: dict[tuple[int, ...], list[int]] = {}
-    for (*key, name), value in counts.items():
-        rows.setdefault(tuple(key), [0, 0])[name == "covered"] = value
-    writer.connection.executemany(
-        "INSERT INTO delivery_hours VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-        " deliveries = deliveries + excluded.deliveries, covered = covered + excluded.covered",
-        [(*key, *row) for key, row in rows.items() if any(row)],
-    )
 
 
 def links(writer: Writer, records: Sequence[Arrived], applied: Applied) -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from streamproc.web.read_model.names import numbers
 from streamproc.web.read_model.places import begins
 from streamproc.web.read_model.rows import inflated, rule_ids_range
+from streamproc.web.read_model.search import with_prefixes
 
-FEW = 20_000
+FEW = 5_000
 """A filter that passes fewer rows is walked by its own index."""
 MAX_BYTES = 4 << 20
 """Of documents on a page: it ends early when they are large."""
@@ -132,7 +133,7 @@ def _search(
         f" WHERE {listed.words} MATCH ? AND {listed.words}.rowid >= ? AND {listed.words}.rowid < ? AND {where}"
         f" ORDER BY {listed.words}.rowid DESC LIMIT ?"
     )
-    matching = " AND ".join((*marked, words))
+    matching = " AND ".join((*marked, with_prefixes(connection, words)))
     return _places(connection, query, (matching, low, min(high, LAST), *values, limit))
 
 

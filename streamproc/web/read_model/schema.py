@@ -11,7 +11,7 @@ import sqlite3
 import zlib
 from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """A file of another version is made anew."""
 
 READER_CACHE_KIB = 8 << 10
@@ -48,6 +48,7 @@ CREATE INDEX alerts_actor ON alerts (actor, place) WHERE actor IS NOT NULL;
 CREATE VIRTUAL TABLE alert_words USING fts5 (
     words, content = '', columnsize = 0, detail = none,
     tokenize = "unicode61 remove_diacritics 2 tokenchars '._-@:/'");
+CREATE TABLE vocabulary (word TEXT PRIMARY KEY) WITHOUT ROWID;
 
 CREATE TABLE deliveries (
     place INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, updated INTEGER NOT NULL,
@@ -74,10 +75,13 @@ CREATE INDEX letters_list ON letters (tenant, place, reason, origin);
 CREATE INDEX letters_reason ON letters (reason, place);
 CREATE INDEX letters_origin ON letters (origin, place);
 
-CREATE TABLE alert_hours (
-    tenant INTEGER, hour INTEGER, rule INTEGER, severity INTEGER,
+CREATE TABLE alert_rules (
+    tenant INTEGER, hour INTEGER, rule INTEGER,
     alerts INTEGER NOT NULL, triggers INTEGER NOT NULL, acted INTEGER NOT NULL,
-    PRIMARY KEY (tenant, hour, rule, severity)) WITHOUT ROWID;
+    PRIMARY KEY (tenant, hour, rule)) WITHOUT ROWID;
+CREATE TABLE alert_hours (
+    tenant INTEGER, hour INTEGER, severity INTEGER, alerts INTEGER NOT NULL, triggers INTEGER NOT NULL,
+    PRIMARY KEY (tenant, hour, severity)) WITHOUT ROWID;
 CREATE TABLE alert_statuses (
     tenant INTEGER, status INTEGER, severity INTEGER, alerts INTEGER NOT NULL,
     PRIMARY KEY (tenant, status, severity)) WITHOUT ROWID;

@@ -7,16 +7,19 @@ its parts. An asterisk at the end finds what begins so.
 from __future__ import annotations
 
 import re
+import sqlite3
 
 from streamproc.web.read_model.rows import MAX_WORD, split
 
 MAX_TERMS = 10
+MAX_WORDS = 200
+_PREFIX = re.compile(r'"([^"]+)"\*')
 _KNOWN = re.compile(r"[\w.\-@:/]+")
 _PLAIN_WORD = re.compile(r"[^\W\d_]\w*")
 
 
 def expression(text: str) -> str | None:
-    """The expression for the words of `text`; None when there is none in it."""
+    """The expression for the words of `text`; None when there is none in it. Prefixes stand in it as `"word"*`."""
     terms = []
     for chunk in text.split()[:MAX_TERMS]:
         found = list(split(chunk))
@@ -33,6 +36,26 @@ def expression(text: str) -> str | None:
             terms.append(_quoted(whole))
     terms = [term for term in terms if term]
     return " AND ".join(terms) or None
+
+
+def with_prefixes(connection: sqlite3.Connection, words: str) -> str:
+    """The expression with the words that there are in place of prefixes, if these are not very many.
+
+    The search index gathers all that begins so before it answers; words by themselves it walks from the newest.
+    """
+
+    def words_of(found: re.Match[str]) -> str:
+        prefix = found[1]
+        rows = connection.execute(
+            "SELECT word FROM vocabulary WHERE word >= ? AND word < ? LIMIT ?",
+            (prefix, prefix + "\U0010ffff", MAX_WORDS + 1),
+        ).fetchall()
+        known = [word for (word,) in rows if _KNOWN.fullmatch(word)]
+        if not 0 < len(rows) <= MAX_WORDS or not known:
+            return found[0]
+        return "(" + " OR ".join(map(_quoted, known)) + ")"
+
+    return _PREFIX.sub(words_of, words)
 
 
 def _all(parts: list[str]) -> str:

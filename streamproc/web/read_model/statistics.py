@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamproc.model.times import iso
+from streamproc.web.read_model.counts import EVERYBODY, HOUR_MS
 from streamproc.web.read_model.lists import LAST
 from streamproc.web.read_model.names import names_of, numbers
 from streamproc.web.read_model.places import created_at
 
-HOUR_MS = 3_600_000
 MAX_RULES = 200
 
 
@@ -49,27 +49,26 @@ class Statistics:
 
 def statistics(connection: sqlite3.Connection, tenant: str | None, since_ms: int, until_ms: int) -> Statistics:
     """Of one tenant, or of all (None), over whole hours."""
-    whose = None if tenant is None else (numbers(connection, [tenant]) or [-1])[0]
-    only, values = ("", []) if whose is None else ("tenant = ? AND ", [whose])
-    span = (*values, since_ms // HOUR_MS, -(-until_ms // HOUR_MS))
+    whose = EVERYBODY if tenant is None else (numbers(connection, [tenant]) or [-1])[0]
+    only, values = ("", []) if tenant is None else ("tenant = ? AND ", [whose])
+    span = (whose, since_ms // HOUR_MS, -(-until_ms // HOUR_MS))
     by_rule = connection.execute(
-        f"SELECT rule, sum(alerts), sum(triggers), sum(acted) FROM alert_hours WHERE {only}hour >= ? AND hour < ?"  # noqa: S608
+        "SELECT rule, sum(alerts), sum(triggers), sum(acted) FROM alert_rules WHERE tenant = ? AND hour >= ? AND hour < ?"
         " GROUP BY rule HAVING sum(alerts) > 0 ORDER BY sum(triggers) DESC, rule",
         span,
     ).fetchall()
     by_hour = connection.execute(
-        f"SELECT hour, severity, sum(alerts), sum(triggers) FROM alert_hours WHERE {only}hour >= ? AND hour < ?"  # noqa: S608
-        " GROUP BY hour, severity HAVING sum(alerts) > 0 ORDER BY hour, severity",
+        "SELECT hour, severity, alerts, triggers FROM alert_hours WHERE tenant = ? AND hour >= ? AND hour < ?"
+        " AND alerts > 0 ORDER BY hour, severity",
         span,
     ).fetchall()
     statuses = connection.execute(
-        f"SELECT status, severity, sum(alerts) FROM alert_statuses WHERE {only}1"  # noqa: S608
-        " GROUP BY status, severity HAVING sum(alerts) > 0",
-        values,
+        "SELECT status, severity, alerts FROM alert_statuses WHERE tenant = ? AND alerts > 0",
+        (whose,),
     ).fetchall()
     sent = connection.execute(
-        "SELECT channel, state, reason, sum(deliveries), sum(covered) FROM delivery_hours"  # noqa: S608
-        f" WHERE {only}hour >= ? AND hour < ? GROUP BY channel, state, reason HAVING sum(deliveries) > 0",
+        "SELECT channel, state, reason, sum(deliveries), sum(covered) FROM delivery_hours"
+        " WHERE tenant = ? AND hour >= ? AND hour < ? GROUP BY channel, state, reason HAVING sum(deliveries) > 0",
         span,
     ).fetchall()
     used = {row[0] for row in by_rule[:MAX_RULES]} | {row[1] for row in by_hour}

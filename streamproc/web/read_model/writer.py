@@ -22,6 +22,7 @@ ALERTS, DELIVERIES, INCIDENTS, LETTERS = "alerts", "deliveries", "incidents", "d
 TOPICS = (ALERTS, DELIVERIES, INCIDENTS, LETTERS)
 """The topics that are read, by the product's own names."""
 PRUNED_AT_ONCE = 2_000
+REMEMBERED_WORDS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.known_words: set[str] = set()
+        """Of the vocabulary, some; asked for in vain they are only put there again."""
         try:
             self._open()
         except sqlite3.DatabaseError as error:
@@ -90,7 +93,14 @@ class Writer:
         """Forget everything and begin anew."""
         self.connection.close()
         forget(self.path)
+        self.known_words.clear()
         self._open()
+
+    def remember_words(self, words: Iterable[str]) -> None:
+        """Words that are in the vocabulary now."""
+        if len(self.known_words) > REMEMBERED_WORDS:
+            self.known_words.clear()
+        self.known_words.update(words)
 
     def meta(self, name: str) -> Any:
         """A value of the file as a whole; None: none."""
@@ -127,6 +137,7 @@ class Writer:
         except BaseException:
             self.changed = before
             self.names.forget()
+            self.known_words.clear()
             raise
         applied.changed = self.changed
         return applied

@@ -13,7 +13,8 @@ from streamproc.model.times import iso
 from streamproc.web.alert_filters import STATUSES
 from streamproc.web.cluster_lag import ClusterLag, ClusterLook
 from streamproc.web.principal import Scope
-from streamproc.web.read_model.statistics import HOUR_MS, RuleCount, Statistics, statistics
+from streamproc.web.read_model.counts import HOUR_MS
+from streamproc.web.read_model.statistics import RuleCount, Statistics, statistics
 from streamproc.web.route import Answer, Call, Route
 
 TAG = "statistics"
