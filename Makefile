@@ -41,6 +41,15 @@ check: $(VENV)/.installed-dev ## Check style, formatting, types and the directio
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# Not part of `check`: it asks a database on the network, whose answer changes from day to day. `--strict`, because a
+# package that the database does not know would else pass as one without known faults.
+.PHONY: audit
+audit: $(VENV)/audit/.installed ## Look for known faults in dependencies, and for unsafe calls in the code
+	@status=0; \
+	$(VENV)/audit/bin/bandit --quiet --recursive --configfile pyproject.toml streamproc || status=1; \
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS) || status=1; \
+	exit $$status
+
 .PHONY: bench
 bench: $(VENV)/.installed ## Measure throughput and latency beside a bare client and stock Faust
 	@exec $(VENV)/bin/streamproc bench $(ARGS)
@@ -53,6 +62,7 @@ docs: $(VENV)/.installed ## Bring the reference up to date with the code
 lock: $(VENV)/.installed-dev ## Resolve the lock files anew (ARGS=--upgrade: with the newest versions)
 	$(COMPILE) $(ARGS) --extra docker --output-file requirements.lock pyproject.toml
 	$(COMPILE) $(ARGS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) $(ARGS) --output-file requirements-audit.lock requirements-audit.in
 
 .PHONY: clean
 clean: ## Remove .venv, caches and build output; .data, where records are kept, stays
@@ -80,6 +90,13 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(PYTHON)
 	@echo 'Installing what requirements-dev.lock names into $(VENV) (once; about a minute)'
 	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# In an environment of its own: what looks at our dependencies is none of them.
+$(VENV)/audit/.installed: requirements-audit.lock | $(PYTHON)
+	@echo 'Installing what requirements-audit.lock names into $(VENV)/audit (once)'
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements-audit.lock
 	@touch $@
 
 # `streamproc` itself says what is missing for a broker; before a test run it is better said once than by every test.

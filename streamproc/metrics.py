@@ -7,6 +7,8 @@ where somebody else has got to by now.
 
 from __future__ import annotations
 
+import math
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCY = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 3600)
@@ -14,6 +16,7 @@ _LATENCY = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300, 180
 
 # process
 READY = Gauge("streamproc_ready", "1 while the process's partitions are open, as /readyz says; worker and delivery")
+READY.set(math.nan)  # until it is known; the API process does not tell
 ASSIGNED = Gauge("streamproc_partitions_assigned", "Partitions of a topic that this process works on", ["topic"])
 REBALANCES = Counter("streamproc_rebalances_total", "Times the partitions were dealt out anew to this process")
 LAG = Gauge(

@@ -149,6 +149,7 @@ async def _ask(session: aiohttp.ClientSession, url: str, headers: dict[str, str]
         "filter by category, of all": lambda: "category=compliance&status=suppressed",
         "search a common word": lambda: f"tenant_id={BIG}&q={rng.choice(_NOUNS)}",
         "search an address": lambda: f"q=10.{rng.randrange(20)}.{rng.randrange(250)}.7",
+        "search what begins so": lambda: f"tenant_id={BIG}&q={rng.choice(('unus*', 'rule-*', '10.3.*'))}",
         "search and filter": lambda: f"tenant_id={BIG}&q=events%20{rng.choice(_NOUNS)}&status=escalated&severity=low",
     }
     times: dict[str, list[float]] = {}

@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from streamproc.alerting.alert_link import LABEL, AlertLinks
+from streamproc.alerting.message import no_links
 from streamproc.alerting.outbox_entry import SwitchedOff
 from streamproc.channels.http import Http
 from streamproc.channels.registry import Transports
@@ -28,6 +30,7 @@ from streamproc.runtime.deliver import Deliver
 from streamproc.runtime.health import HealthSite
 from streamproc.runtime.lookup import ConfigLookup
 from streamproc.runtime.notify import Notify
+from streamproc.runtime.watchdog import watch
 from streamproc.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -50,7 +53,8 @@ async def run_delivery(settings: Settings, stop: asyncio.Event) -> BaseException
     dead = topics["dead-letters"]
     producer = AwaitedProducer(client, deadline, dead.topic, dead.partitions)
     app = LaneApp(settings, settings.group(settings.delivery_group))
-    lookup = ConfigLookup(tailer, load_keyring(settings))
+    keyring = load_keyring(settings)
+    lookup = ConfigLookup(tailer, keyring)
     disabling: dict[tuple[str, ChannelRef], asyncio.Task[None]] = {}
 
     def disable(off: SwitchedOff) -> None:
@@ -72,7 +76,8 @@ async def run_delivery(settings: Settings, stop: asyncio.Event) -> BaseException
         await producer.start()
         try:
             ledgers = LedgerSettings(client, deadline)
-            transports = Transports(http, os.environ)
+            links = AlertLinks(settings.public_url, keyring.derived(LABEL)[0]) if settings.public_url else no_links
+            transports = Transports(http, os.environ, lookup.template, links, allow_apprise=settings.allow_apprise)
             notify = Notify(app, lookup, producer, topics, ledgers, directory)
             deliver = Deliver(app, lookup, transports, producer, topics, ledgers, directory, disable)
             # Alerts and deliveries of a partition feed one table, so one lane.
@@ -84,7 +89,11 @@ async def run_delivery(settings: Settings, stop: asyncio.Event) -> BaseException
             await site.start()
             log.info("delivery.starting", health=f"http://{settings.delivery_http.host}:{site.port}/readyz")
             await app.start()
-            await until_stopped(app, stop)
+            watching = asyncio.create_task(watch(app, settings.stall_timeout))
+            try:
+                await until_stopped(app, stop)
+            finally:
+                watching.cancel()
         finally:
             await app.stop()
             await producer.stop()

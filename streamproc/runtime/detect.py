@@ -70,6 +70,7 @@ class Detect:
         self._changelog = topics["detectors-changelog"]
         self.sources = [f"{spec.topic}/{p}" for spec in topics.sources for p in range(spec.partitions)]
         self.alert_retention_ms = app.settings.alert_retention_days * DAY_MS
+        metrics.DEAD_LETTERS.labels("bad_signal")  # from 0 on, or Prometheus would not see the first increase
         self.opening: dict[int, Ledger] = {}
         """Ledgers that are recovering, for the health site."""
 

@@ -10,11 +10,14 @@ import structlog
 from streamproc.alerting.people import KINDS as PEOPLE_KINDS
 from streamproc.alerting.people import PeopleBook
 from streamproc.alerting.recipients import KINDS, ChannelBook, NotifyingRule
+from streamproc.alerting.template_book import KIND as TEMPLATE
+from streamproc.alerting.template_book import TemplateBook
 from streamproc.config.keyring import Keyring
 from streamproc.config.record import ConfigRecord
 from streamproc.config.sealing import open_sealed
 from streamproc.config.snapshot import Snapshot
 from streamproc.kafka.tailer import ConfigTailer
+from streamproc.model.content_template import ContentTemplate
 from streamproc.model.document import DocumentError
 from streamproc.model.policy import Policy, parse_policy
 from streamproc.model.rule import EVERY_TENANT
@@ -35,6 +38,8 @@ class ConfigLookup:
         self._people = PeopleBook()
         self._policies_of: Snapshot | None = None
         self._policies: dict[tuple[str, str], Policy] = {}
+        self._templates_of: Snapshot | None = None
+        self._templates = TemplateBook()
         self._silences_of: Snapshot | None = None
         self._silences: dict[str, list[Silence]] = {}
 
@@ -84,6 +89,18 @@ class ConfigLookup:
                     log.warning("policy.unusable", tenant=record.tenant, id=record.id, error=str(error))
             self._policies_of = snapshot
         return self._policies
+
+    def template(self, tenant: str, id: str) -> ContentTemplate | None:
+        """The tenant's content template, if it can be used."""
+        snapshot = self._tailer.snapshot
+        if snapshot is not self._templates_of:
+            before = set(self._templates.problems)
+            self._templates = self._templates.fold(snapshot.records(TEMPLATE))
+            self._templates_of = snapshot
+            for key, problem in self._templates.problems.items():
+                if key not in before:
+                    log.error("template.unusable", tenant=key[0], id=key[1], error=str(problem))
+        return self._templates.get(tenant, id)
 
     def rule(self, owner: str, rule_id: str) -> NotifyingRule | None:
         """The rule as configured now, also when it is disabled; None when it is gone or cannot be read."""

@@ -17,6 +17,7 @@ from streamproc.kafka.ledger import Record
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topic_file import TopicSpec
+from streamproc.model.event import Reason
 from streamproc.model.hit import Hit
 from streamproc.runtime.app import LaneApp
 from streamproc.runtime.lane import Lane, Slice
@@ -56,6 +57,8 @@ class Route:
         }
         self._matcher = Matcher(tailer.snapshot.rules, redactor)
         self._bury_values = bury_values
+        for reason in Reason:
+            metrics.DEAD_LETTERS.labels(str(reason))  # from 0 on, or Prometheus would not see the first increase
         self._times: dict[str, int] = {}
         self._exported: set[tuple[str, str]] = set()
         self.records = 0

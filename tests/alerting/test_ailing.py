@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from streamproc.alerting.ailing import FAILING_MS, LEAST
+from streamproc.alerting.ailing import FAILING_MS, FORGET_MS, LEAST
+from streamproc.alerting.belonging import in_outbox
 from streamproc.alerting.endpoint_notice import ACTION, RULE_ID, event_of, notices
 from streamproc.alerting.message import Message
 from streamproc.alerting.outbox import Outbox
-from streamproc.alerting.outbox_entry import SwitchedOff
+from streamproc.alerting.outbox_entry import Ailing, SwitchedOff, decode
 from streamproc.alerting.people import PeopleBook
 from streamproc.alerting.recipients import ChannelBook
 from streamproc.alerting.render import plain
@@ -209,3 +210,25 @@ def test_an_address_that_every_tenant_shares_is_not_their_matter() -> None:
     book = ChannelBook().fold([rule, slack()])
     [channel] = book.by_rule["*", ChannelRef("rule", "r1")]
     assert notices(OFF._replace(channel=channel.ref), book, PeopleBook(), lambda *_: False) == []
+
+
+def test_what_is_stored_of_a_channel_is_its_tenants_and_comes_back() -> None:
+    row = Ailing("acme", HOOK, 7, since=1, latest=2, failures=3, off=Reason.GONE)
+    assert decode(row.encode()) == row
+    assert decode(replace(row, off=None).encode()) == replace(row, off=None)
+    other = replace(row, tenant="globex")
+    rows = [(one.id.encode(), one.encode()) for one in (row, other)]
+    assert in_outbox(rows, "acme") == [row.id.encode()]
+
+
+def test_rows_do_not_stay_for_ever() -> None:
+    endpoint = Endpoint()
+    endpoint.attempt(0, BAD)
+    endpoint.carry_out(endpoint.outbox.sweep(FORGET_MS - 1))
+    assert endpoint.outbox.ailing("acme", HOOK)
+    endpoint.carry_out(endpoint.outbox.sweep(FORGET_MS))
+    assert not endpoint.outbox.ailing("acme", HOOK)
+    assert not [key for key in endpoint.table if key.startswith(b"channel")]
+    endpoint.attempt(0, GONE)
+    endpoint.carry_out(endpoint.outbox.sweep(FORGET_MS))
+    assert endpoint.outbox.ailing("acme", HOOK), "what is off must not be tried again because nobody wrote to it"

@@ -53,8 +53,9 @@ def statistics(connection: sqlite3.Connection, tenant: str | None, since_ms: int
     only, values = ("", []) if tenant is None else ("tenant = ? AND ", [whose])
     span = (whose, since_ms // HOUR_MS, -(-until_ms // HOUR_MS))
     by_rule = connection.execute(
-        "SELECT rule, sum(alerts), sum(triggers), sum(acted) FROM alert_rules WHERE tenant = ? AND hour >= ? AND hour < ?"
-        " GROUP BY rule HAVING sum(alerts) > 0 ORDER BY sum(triggers) DESC, rule",
+        "SELECT rule, sum(alerts), sum(triggers), sum(acted) FROM alert_rules"
+        " WHERE tenant = ? AND hour >= ? AND hour < ? GROUP BY rule"
+        " HAVING sum(alerts) > 0 ORDER BY sum(triggers) DESC, rule",
         span,
     ).fetchall()
     by_hour = connection.execute(
