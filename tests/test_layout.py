@@ -78,7 +78,7 @@ def test_names_say_something() -> None:
     assert files + classes == []
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "requirements-audit.lock"])
 def test_lock_files_have_hashes_and_name_no_registry(name: str) -> None:
     lines = (ROOT / name).read_text().splitlines()
     pinned = [line for line in lines if re.match(r"[a-z0-9]", line)]
@@ -97,4 +97,4 @@ def test_the_locks_agree() -> None:
 
 def test_make_lists_its_targets() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert [name for name in ("run", "test", "check", "bench", "clean") if f"make {name} " not in listed] == []
+    assert [name for name in ("run", "test", "check", "audit", "bench", "clean") if f"make {name} " not in listed] == []

@@ -185,6 +185,8 @@ async def _load(settings: Settings, cluster: Cluster, count: int, tell: Tell) ->
     spec = topics["alerts"]
     partitions = await cluster.partitions([spec.topic])
     if len(partitions) == spec.partitions and sum((await cluster.ends(partitions)).values()) == count:
+        # the rest anew: a first start makes a key, and only then is it known
+        await cluster.recreate([one for one in topics.values() if one is not spec])
         return
     await cluster.recreate(list(topics.values()))
     producer = AIOKafkaProducer(

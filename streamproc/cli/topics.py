@@ -7,7 +7,10 @@ import typer
 from streamproc.cli.failures import FINDINGS
 from streamproc.cli.output import note, print_json, print_rows
 from streamproc.cli.session import ask
+from streamproc.kafka.resize_plan import ResizePlan
 from streamproc.kafka.topics import Finding, apply_topics, differences, load_topics
+from streamproc.runtime.resize import Step, planned
+from streamproc.runtime.resize import resize as carry_out
 from streamproc.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -80,6 +83,45 @@ def list_(as_json: bool = AsJson) -> None:
         for spec in load_topics(load_settings()).values()
     ]
     print_rows(("topic", "partitions", "replication", "cleanup", "writer", "readers", "about"), rows, as_json)
+
+
+@app.command()
+def resize(
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be done."),
+    as_json: bool = AsJson,
+) -> None:
+    """Give topics the larger number of partitions that topics.yaml declares, with the state that lives by them.
+
+    Stop every worker, delivery and API first. Run it again if it was cut off: until it has come to its end, no process
+    works on what it has begun. Status 1 when something cannot be done; then nothing is.
+    """
+    settings = load_settings()
+    made = ask(planned(settings) if dry_run else carry_out(settings, note))
+    if as_json:
+        print_json(
+            {
+                "steps": [_step(step, made.done.get(step.group or "")) for step in made.steps],
+                "refused": made.refused,
+                "done": not dry_run and not made.refused,
+            }
+        )
+    else:
+        for step in made.steps:
+            print(f"{', '.join(step.topics)}: {step.old} → {step.new} partitions")
+            done = made.done.get(step.group or "")
+            if done is not None:
+                print(f"{done.moved} of {done.rows} rows moved, {done.resent} records sent again, all found again")
+        if not made.steps and not made.refused:
+            print("nothing to do")
+        for line in made.refused:
+            note(line)
+    if made.refused:
+        raise typer.Exit(FINDINGS)
+
+
+def _step(step: Step, done: ResizePlan | None) -> dict[str, object]:
+    row: dict[str, object] = {"topics": step.topics, "old": step.old, "new": step.new, "begun_before": step.begun}
+    return row if done is None else row | {"rows": done.rows, "moved": done.moved, "sent_again": done.resent}
 
 
 def _row(finding: Finding) -> dict[str, object]:

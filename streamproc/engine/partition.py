@@ -7,7 +7,7 @@ Time is what the signals say: the arrival of hits and the ticks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import orjson
 
@@ -33,7 +33,8 @@ class PartitionEngine:
     """All keys of one partition.
 
     `sources` are the source partitions whose ticks make stream time ("events/3"); time stands still until each
-    has reported. `cache_keys` bounds how many decoded keys stay in memory (up to twice as many).
+    has reported. `cache_keys` bounds how many decoded keys stay in memory (up to twice as many). `owns` says whether a
+    new key is this partition's: hits of others come from a router that was thought dead before a resize, and again.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class PartitionEngine:
         *,
         cache_keys: int = 20_000,
         alert_retention_ms: int = 90 * DAY_MS,
+        owns: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._store = store
         self._judges = Judges(rules)
         self._times: dict[str, int] = dict.fromkeys(sources, -1)
         self._retention_ms = alert_retention_ms
+        self._owns = owns
         self._cache_keys = cache_keys
         self._young: dict[bytes, KeyState] = {}
         self._old: dict[bytes, KeyState] = {}
@@ -91,7 +94,7 @@ class PartitionEngine:
 
     def _frame(self, frame: Frame) -> None:
         judges = {number: (self._judges.meant(ref), ref.tenant) for number, ref in frame.refs.items()}
-        source, counts, dirty = frame.source, self.counts, self._dirty
+        source, counts, dirty, owns = frame.source, self.counts, self._dirty, self._owns
         counts.hits += len(frame.rows)
         for number, fp, group, t, arrival, place, event_id, value, raw in frame.rows:
             judge, tenant = judges[number]
@@ -101,6 +104,9 @@ class PartitionEngine:
             rule, detector = judge[0], judge[1]
             state = self._young.get(fp) or self._load(fp)
             if state is None:
+                if owns is not None and not owns(fp):
+                    counts.replayed += 1
+                    continue
                 state = KeyState(fp, tenant, rule.owner, rule.id, rule.counting_hash, tuple(group))
                 state.window = detector.new()
                 self._remember(state)

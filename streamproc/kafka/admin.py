@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.metadata import MetadataRequest
@@ -112,6 +112,19 @@ class ClusterAdmin:
                 detail = message[0] if message and message[0] else for_code(code).__name__
                 raise AdminError(f"topic {topic} cannot be created: {detail}")
         await self._wait_for({spec.topic for spec in specs})
+
+    async def grow(self, counts: Mapping[str, int]) -> None:
+        """Give topics that many partitions, and wait until the cluster shows them; it refuses to make them fewer."""
+        present = await self.topics(counts)
+        wanted = {name: NewPartitions(count) for name, count in counts.items() if present[name].partitions != count}
+        if wanted:
+            await self._ask(self._client.create_partitions(wanted))
+        deadline = asyncio.get_running_loop().time() + self._timeout
+        while any(state.partitions != counts[name] for name, state in (await self.topics(counts)).items()):
+            if asyncio.get_running_loop().time() > deadline:
+                raise AdminError(f"partitions made but not ready: {', '.join(sorted(counts))}")
+            await asyncio.sleep(0.05)
+        await self._wait_for(set(counts))
 
     async def set_config(self, changes: Mapping[str, Mapping[str, str]]) -> None:
         """Set topic settings; others that were set on a topic keep their values."""

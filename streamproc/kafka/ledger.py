@@ -37,6 +37,8 @@ STALL_S = 60.0
 SIZES_S = 10.0
 """How often a ledger in use tells its table's size."""
 _POSITION = b"m:position:"
+RESIZING = b"m:resizing"
+"""The key of the mark of a resize (`resize_plan`)."""
 
 
 Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
@@ -51,6 +53,10 @@ class RecoveryStalledError(RuntimeError):
     """The changelog says that there is more, and nothing comes."""
 
 
+class ResizeUnfinishedError(RuntimeError):
+    """The partition's rows are on their way to other partitions."""
+
+
 class Output(NamedTuple):
     """A record for another topic, sent in the same transaction."""
 
@@ -63,11 +69,15 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LedgerSettings:
-    """What all ledgers of a process share. `client` goes to every Kafka client; `deadline_s` bounds one commit."""
+    """What all ledgers of a process share. `client` goes to every Kafka client; `deadline_s` bounds one commit.
+
+    `resizing`: also open what an unfinished `streamproc topics resize` has marked.
+    """
 
     client: Mapping[str, Any]
     deadline_s: float
     transaction_timeout_s: float = 30.0
+    resizing: bool = False
 
 
 class Ledger:
@@ -138,6 +148,10 @@ class Ledger:
             log.warning("table.stalled", error=str(error), next="rebuilding from the changelog, once")
             self._wipe()
             await self._recover()
+        if not self._settings.resizing and self.table.get(RESIZING) is not None:
+            raise ResizeUnfinishedError(
+                f"{self.changelog}/{self.partition} is being resized: let `streamproc topics resize` come to its end"
+            )
 
     def _wipe(self) -> LocalTable:
         self.table.close()
@@ -242,7 +256,8 @@ class Ledger:
         """
         everything = dict(puts)
         for topic, offset in positions.items():
-            everything[_POSITION + topic.encode()] = offset.to_bytes(8, "big")
+            key, value = position_row(topic, offset)
+            everything[key] = value
         try:
             async with asyncio.timeout(self._settings.deadline_s):
                 await self._transact(everything, outputs)
@@ -291,7 +306,15 @@ class Ledger:
             except (TimeoutError, KafkaError) as error:
                 log.info("ledger.close", changelog=self.changelog, partition=self.partition, error=str(error))
         if table is not None:
-            table.close()
+            try:
+                table.close()
+            except Exception as error:  # a disk that is full; what it lacks is in the changelog
+                log.warning("table.close", path=str(self._path), error=str(error))
+
+
+def position_row(topic: str, offset: int) -> tuple[bytes, bytes]:
+    """How a ledger remembers that `topic` is applied up to `offset`."""
+    return _POSITION + topic.encode(), offset.to_bytes(8, "big")
 
 
 _FENCING = {"ProducerFenced", "InvalidProducerEpoch", "InvalidProducerIdMapping", "InvalidTxnState"}

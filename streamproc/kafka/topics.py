@@ -97,6 +97,11 @@ class Finding:
         """Whether `topics apply` puts it right."""
         return self.difference in (Difference.MISSING, Difference.CONFIG)
 
+    @property
+    def resizable(self) -> bool:
+        """Whether more partitions are declared than there are: `topics resize` may put that right."""
+        return self.difference is Difference.PARTITIONS and int(self.declared) > int(self.found)
+
     def __str__(self) -> str:
         if self.difference is Difference.MISSING:
             return f"topic {self.topic} is missing"
@@ -108,11 +113,12 @@ class TopicMismatchError(RuntimeError):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
-        repair = (
-            "run `streamproc topics apply`"
-            if all(finding.repairable for finding in findings)
-            else "change topics.yaml or the topic"
-        )
+        if all(finding.repairable for finding in findings):
+            repair = "run `streamproc topics apply`"
+        elif all(finding.resizable for finding in findings if finding.fatal and not finding.repairable):
+            repair = "run `streamproc topics resize`, or change topics.yaml"
+        else:
+            repair = "change topics.yaml or the topic"
         super().__init__(f"{'; '.join(map(str, findings))}: {repair}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -25,7 +25,17 @@ _AT_ONCE = 5000
 async def read_whole(settings: Settings, spec: TopicSpec) -> AsyncIterator[Any]:
     """Every committed record of the topic up to its present end; partitions in no order. Raises
     BrokerUnavailableError."""
-    partitions = [TopicPartition(spec.topic, p) for p in range(spec.partitions)]
+    async for record in _read(settings, [TopicPartition(spec.topic, p) for p in range(spec.partitions)]):
+        yield record
+
+
+async def read_partition(settings: Settings, topic: str, partition: int) -> AsyncIterator[Any]:
+    """Every committed record of one partition up to its present end. Raises BrokerUnavailableError."""
+    async for record in _read(settings, [TopicPartition(topic, partition)]):
+        yield record
+
+
+async def _read(settings: Settings, partitions: Sequence[TopicPartition]) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
         **client_options(settings),
         enable_auto_commit=False,

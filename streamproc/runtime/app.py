@@ -17,6 +17,7 @@ from streamproc.kafka.tables import LedgerTables
 from streamproc.kafka.transport import SliceApp
 from streamproc.runtime.lag import LagGauge
 from streamproc.runtime.lane import Lane
+from streamproc.runtime.process import end_at_last
 from streamproc.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -112,7 +113,10 @@ class LaneApp(SliceApp):
 
     async def _close_lanes(self) -> None:
         lanes, self.lanes = set(self.lanes.values()), {}
-        await asyncio.gather(*(lane.stop(self.settings.session_timeout / 3) for lane in lanes))
+        stops = [lane.stop(self.settings.session_timeout / 3) for lane in lanes]
+        for outcome in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(outcome, Exception):  # the others are closed all the same
+                log.warning("lane.close", error=f"{type(outcome).__name__}: {outcome}")
 
     async def deliver(self, stream: Any) -> None:
         """The body of every agent: hand each slice to its lane. Acknowledging is the lane's business."""
@@ -145,6 +149,7 @@ async def until_stopped(app: LaneApp, stop: asyncio.Event) -> None:
     """Wait for the signal to stop, or for the app to fail or crash."""
     waits = [asyncio.create_task(w) for w in (stop.wait(), app.failed.wait(), app.wait_until_stopped())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    end_at_last()  # whatever the reason: a process that hangs in stopping keeps its partitions
     for wait in waits:
         wait.cancel()
     if app.crashed and app.failure is None:

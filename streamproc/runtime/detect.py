@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from streamproc import metrics
-from streamproc.alerting.fingerprint import rule_hash
+from streamproc.alerting.fingerprint import partition_of, rule_hash
 from streamproc.alerting.incident import link_key
 from streamproc.config.snapshot import Snapshot
 from streamproc.engine import state as codec
@@ -24,6 +24,7 @@ from streamproc.kafka.partition import partition_by
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topics import Topics
+from streamproc.model.command import Command
 from streamproc.runtime.app import LaneApp
 from streamproc.runtime.census import Census
 from streamproc.runtime.lane import Lane, Slice
@@ -123,7 +124,11 @@ class DetectPartition:
         self._ledger = ledger
         self._snapshot = detect.snapshot
         self._engine = PartitionEngine(
-            ledger.table, self._snapshot.rules, detect.sources, alert_retention_ms=detect.alert_retention_ms
+            ledger.table,
+            self._snapshot.rules,
+            detect.sources,
+            alert_retention_ms=detect.alert_retention_ms,
+            owns=lambda fp: partition_of(fp, detect.signals.partitions) == ledger.partition,
         )
         self._topic = detect.signals.topic
         self._next = ledger.position(self._topic)
@@ -131,6 +136,8 @@ class DetectPartition:
         self._exported = dict.fromkeys(("hits", "late", "duplicate", "replayed", "outdated", "insufficient_history"), 0)
         self._triggers = self._opened = self._expired = 0
         self._census = Census(ledger.table, ledger.partition)
+        self._strays: list[Output] = []
+        """Commands for other partitions, to be handed on with the next write."""
         self._arrivals: list[int] = []
         """Of each frame since the last write, when its first hit arrived."""
 
@@ -158,6 +165,12 @@ class DetectPartition:
                         _, _, _, happened, arrived, *_ = signal.rows[0]
                         metrics.EVENT_DELAY.observe(max(0, arrived - happened) / 1000)
                         self._arrivals.append(arrived)
+                if isinstance(signal, Command):
+                    owner = partition_of(signal.fingerprint, self._detect.signals.partitions)
+                    if owner != self._ledger.partition:  # its sender does not know yet that there are more partitions
+                        self._strays.append(Output(self._topic, owner, None, record.value))
+                        self._next = record.offset + 1
+                        continue
                 self._engine.apply(signal)
                 self._next = record.offset + 1
                 if pending >= BATCH_HITS:
@@ -196,13 +209,14 @@ class DetectPartition:
     async def _write(self) -> None:
         changes = self._engine.take()
         self._export()
-        if not changes:
+        strays, self._strays = self._strays, []
+        if not changes and not strays:
             return
         started = time.perf_counter()
         outputs = [self._detect.output(alert) for alert in changes.alerts]
         links = [self._detect.link(*link) for link in changes.links]
         position = {self._topic: self._next}
-        await self._ledger.commit(changes.puts, changes.timers, changes.fired, outputs + links, position)
+        await self._ledger.commit(changes.puts, changes.timers, changes.fired, outputs + links + strays, position)
         metrics.ALERT_RECORDS.inc(len(outputs))
         metrics.COMMIT_SECONDS.labels("detectors").observe(time.perf_counter() - started)
         now = int(time.time() * 1000)

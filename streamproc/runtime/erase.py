@@ -6,11 +6,8 @@ only paused is fenced (docs/adr/0003). Each step may be repeated; erasing twice 
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,13 +16,10 @@ import orjson
 from streamproc.alerting.belonging import in_notify, in_outbox
 from streamproc.engine.belonging import in_detect
 from streamproc.engine.changes import KEY, RETIRED
-from streamproc.kafka.admin import AdminError
-from streamproc.kafka.client import client_options
-from streamproc.kafka.group_progress import group_progress
-from streamproc.kafka.ledger import Ledger, LedgerSettings
 from streamproc.kafka.topic_file import TopicSpec
 from streamproc.kafka.topics import Topics, check_topics, load_topics
 from streamproc.kafka.whole_topic import bury, cut, read_whole
+from streamproc.runtime.takeover import nobody_runs, taken_over
 from streamproc.settings import Settings
 
 BY_KEY = ("config", "config-history")
@@ -40,10 +34,6 @@ _CHUNK = 5000
 Progress = Callable[[str], None]
 Place = tuple[int, bytes]
 """(partition, key)"""
-
-
-class StillRunningError(AdminError):
-    """Worker or delivery have members in their groups."""
 
 
 @dataclass(slots=True)
@@ -89,7 +79,7 @@ async def erase(settings: Settings, tenant: str, purge: bool, progress: Progress
     """Take it all out. Raises StillRunningError, BrokerUnavailableError and TopicMismatchError."""
     topics = load_topics(settings)
     progress("looking who runs")
-    await _nobody_runs(settings, topics)
+    await nobody_runs(settings, topics)
     progress("reading topics")
     found = await holdings(settings, tenant)
     places = {name: list(of_topic) for name, of_topic in found.places.items()}
@@ -107,17 +97,6 @@ async def erase(settings: Settings, tenant: str, purge: bool, progress: Progress
     progress("looking again")
     remaining = (await holdings(settings, tenant)).counts
     return Erased(found.counts, rows, cut_topics, remaining)
-
-
-async def _nobody_runs(settings: Settings, topics: Topics) -> None:
-    reading = {settings.worker_group: [], settings.delivery_group: []}  # type: dict[str, list[str]]
-    running = [group for group in await group_progress(settings, reading, topics) if group.members]
-    if running:
-        said = " and ".join(f"{group.group} has {group.members} members" for group in running)
-        raise StillRunningError(
-            f"{said}: stop all `streamproc worker` and `streamproc delivery` first. One that did not stop in order "
-            f"counts for {settings.session_timeout:g} s more"
-        )
 
 
 async def _hold(settings: Settings, spec: TopicSpec, name: str, tenant: str, found: Holdings) -> None:
@@ -158,7 +137,7 @@ async def _tables(
     for name in TABLES:
         for partition in range(topics[name].partitions):
             progress(f"{topics[name].topic}/{partition}")
-            async with _opened(settings, topics[name], partition) as ledger:
+            async with taken_over(settings, topics[name], partition) as ledger:
                 rows = ledger.table.items
                 if name == detectors:
                     belongings = in_detect((row for kind in (KEY, RETIRED) for row in rows(kind)), tenant)
@@ -178,21 +157,3 @@ async def _tables(
 def _data(rows: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
     """Without the table's own bookkeeping (`kafka.table`)."""
     return (row for row in rows if row[0][:1] not in (b"t", b"m"))
-
-
-@asynccontextmanager
-async def _opened(settings: Settings, changelog: TopicSpec, partition: int) -> AsyncIterator[Ledger]:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="erase-", dir=settings.data_dir) as directory:
-        ledger = Ledger(
-            LedgerSettings(client_options(settings), 30.0),
-            changelog.topic,
-            partition,
-            Path(directory) / "table",
-            lambda _key, _value: None,
-        )
-        await ledger.open()
-        try:
-            yield ledger
-        finally:
-            await ledger.close()

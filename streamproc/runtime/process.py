@@ -25,6 +25,9 @@ SUPERVISED = "STREAMPROC_INTERNAL_SUPERVISED"
 _STARTS = "STREAMPROC_INTERNAL_STARTS"
 STOP_LIMIT_S = 15.0
 """Stopping takes no longer than this, also when the broker has gone and nothing answers any more."""
+_run_here: list[bool] = []
+"""Whether `run` runs this process; where it does not, as in a test, nobody else may end it."""
+_ending: list[bool] = []
 MAX_REJOINS = 5
 REJOIN_SPAN_S = 60
 
@@ -35,6 +38,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
     When `main` answers `Fenced`, this process was thought dead and another one owns its partitions: it starts
     itself over in place, with the same arguments and process id, and joins as a new member.
     """
+    _run_here.append(True)
     event_loop.install()
     # Batches make many short-lived objects and no cycles: the default thresholds spend a third of a decoder's time
     # looking for some (measured: 7.0 µs an event, 4.0 with these).
@@ -51,7 +55,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
         def ask_to_stop() -> None:
             if not stop.is_set():
                 stop.set()
-                _end_at_last()
+                end_at_last()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ask_to_stop)
@@ -65,7 +69,14 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
             loop.add_reader(0, supervisor_speaks)
         return await main(stop)
 
-    error = asyncio.run(guarded())
+    error: BaseException | None
+    try:
+        error = asyncio.run(guarded())
+    except Exception:
+        # Threads of clients may live on, and their heartbeats keep partitions that nobody works on.
+        log.exception("process.crashed")
+        sys.stderr.flush()
+        os._exit(FAILED)
     if error is None:
         return 0
     if isinstance(error, Fenced) and _may_rejoin():
@@ -75,8 +86,11 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
     return FAILED
 
 
-def _end_at_last() -> None:
+def end_at_last() -> None:
     """End the process even if stopping in order does not come to an end; what was not committed is repeated."""
+    if not _run_here or _ending:
+        return
+    _ending.append(True)
 
     def end() -> None:
         sys.stderr.write(f"streamproc: not stopped after {STOP_LIMIT_S:g} s; ending now\n")

@@ -33,8 +33,8 @@ _METADATA: Final = {
     "permission": "permission",
     "old_permission": "old_permission",
     "programmatic_access_type": "programmatic_access_type",
-    "token_id": "token_id",  # nosec B105 - the name of a field
-    "hashed_token": "hashed_token",  # nosec B105 - the name of a field
+    "token_id": "token_id",
+    "hashed_token": "hashed_token",
     "transport_protocol_name": "transport_protocol",
     "request_id": "request_id",
     "external_identity_nameid": "external_identity",

@@ -21,7 +21,7 @@ from streamproc.settings import Settings
 from tests.alerting.making import HOOK, SLACK, alert, delivery, notification
 from tests.faults.harness import read_topic
 
-NOW = 1_800_000_000_000
+NOW = 1_700_000_000_000
 
 
 class Topics:
