@@ -139,7 +139,7 @@ CHANNELS_OPEN = Gauge(
     "Channels whose endpoint counts as sick, so that only single attempts probe it",
     ["channel"],
 )
-OUTSTANDING = Gauge("streamproc_deliveries_outstanding", "Notifications accepted and not finished")
+OUTSTANDING = Gauge("streamproc_deliveries_outstanding", "Notifications accepted and not finished", ["partition"])
 RETRIES_OUTSTANDING = Gauge(
     "streamproc_delivery_retries_outstanding",
     "Notifications that failed at least once and will be attempted again",

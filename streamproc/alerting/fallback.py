@@ -33,6 +33,20 @@ def stand_ins(notification: Notification, book: ChannelBook, people: PeopleBook)
     return [Target(following, recipient) for recipient in recipients_of(following, notification.recipient, people)]
 
 
+def in_place_of(off: ChannelSettings, recipient: str, book: ChannelBook, people: PeopleBook) -> list[Target]:
+    """Who is told in place of a channel that is switched off: the first on its way that is not."""
+    tried, channel = {off.ref}, off
+    while len(tried) < MAX_CHANNELS:
+        following = _following(off.tenant_id, channel.ref, book)
+        if following is None or following.ref in tried:
+            return []
+        if following.enabled:
+            return [Target(following, one) for one in recipients_of(following, recipient, people)]
+        tried.add(following.ref)
+        channel = following
+    return []
+
+
 def recipients_of(channel: ChannelSettings, recipient: str, people: PeopleBook) -> list[str]:
     """Whom a channel is to reach that nobody named recipients for: `recipient`, if it can; else its own; else the
     users with the role admin or owner. A channel that is its own recipient has the empty one.

@@ -16,6 +16,7 @@ import orjson
 
 from streamproc.alerting import cooldown
 from streamproc.alerting.audience import Audience, Target, Untold, audience, policy_of
+from streamproc.alerting.fallback import in_place_of
 from streamproc.alerting.hush import Hush, hushed_by
 from streamproc.alerting.lookup import Lookup
 from streamproc.alerting.notify_state import Climb, Muted, NotifyState, Seen, Told
@@ -340,10 +341,15 @@ _NEVER = (Reason.SHADOW, Reason.BACKFILL)
 def addressed(
     case: Case, targets: Iterable[Target], notice: Purpose | None, silent: int, step: int = 0, repeat: int = 0
 ) -> tuple[list[Notification], list[Delivery], int]:
-    """(a notification for each target that takes it; a record for each that is disabled; how many filter it)."""
+    """(a notification for each target that takes it; a record for each that is disabled; how many filter it).
+
+    The fallback of a channel that is disabled is told in its place.
+    """
     notifications: list[Notification] = []
     refused: list[Delivery] = []
     filtered = 0
+    targets = list(targets)
+    known = {(target.channel.ref, target.recipient) for target in targets}
     for target in targets:
         channel: ChannelSettings = target.channel
         purpose = case.purpose_for(target, notice)
@@ -351,6 +357,11 @@ def addressed(
             filtered += 1
         elif not channel.enabled:
             refused.append(case.refused(channel.ref, purpose, Reason.DISABLED, target.recipient, step, repeat))
+            for stand_in in in_place_of(channel, target.recipient, case.lookup.channels, case.lookup.people):
+                if (stand_in.channel.ref, stand_in.recipient) not in known:
+                    known.add((stand_in.channel.ref, stand_in.recipient))
+                    told = case.notification(stand_in, case.purpose_for(stand_in, notice), silent, step, repeat)
+                    notifications.append(replace(told, fallback_for=channel.ref))
         else:
             notifications.append(case.notification(target, purpose, silent, step, repeat))
     return notifications, refused, filtered

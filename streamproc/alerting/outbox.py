@@ -115,6 +115,11 @@ class Outbox:
         return len(self._entries)
 
     @property
+    def retrying(self) -> int:
+        """How many of them have failed at least once. Looks at them all."""
+        return sum(entry.tries > 0 for entry in self._entries.values())
+
+    @property
     def in_flight(self) -> int:
         """How many attempts are under way."""
         return self._lanes.in_flight

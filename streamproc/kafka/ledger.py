@@ -293,6 +293,17 @@ class Ledger:
         await producer.commit_transaction()
         self._offset = ends[0]
 
+    async def learn(self, topic: str, partitions: int) -> None:
+        """Wait until the producer knows that a topic has got so many partitions; it looks every five minutes only."""
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError(f"{self.changelog}/{self.partition} is not open")
+        async with asyncio.timeout(self._settings.deadline_s):
+            await producer.client.add_topic(topic)
+            while len(producer.client.cluster.partitions_for_topic(topic) or ()) < partitions:
+                await producer.client.force_metadata_update()
+                await asyncio.sleep(0.05)
+
     async def close(self) -> None:
         """Give the partition up. An open transaction is left to the next owner's fencing."""
         for gauge in (metrics.RECOVERY_REMAINING, metrics.TABLE_KEYS, metrics.TABLE_BYTES):

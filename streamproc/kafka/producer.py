@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ class AwaitedProducer:
         self._dead_letters = dead_letters
         self._partitions = partitions
         self._producer: AIOKafkaProducer | None = None
+        # aiokafka counts the time that a batch waits for others of its partition against it again and again, so that
+        # many sends at once fail long before their deadline; one after another they do not.
+        self._turns: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self) -> None:
         """Connect."""
@@ -47,9 +51,11 @@ class AwaitedProducer:
         if producer is None:
             raise RuntimeError("the producer is not started")
         async with asyncio.timeout(self._deadline_s):
-            await asyncio.gather(
-                *(send_all(producer, topic, partition, batch) for (topic, partition), batch in records.items())
-            )
+            await asyncio.gather(*(self._send(producer, target, batch) for target, batch in records.items()))
+
+    async def _send(self, producer: AIOKafkaProducer, target: tuple[str, int], batch: Iterable[Record]) -> None:
+        async with self._turns[target]:
+            await send_all(producer, *target, batch)
 
     async def bury(self, letters: Iterable[DeadLetter]) -> None:
         """Send dead letters; returns when they are acknowledged."""

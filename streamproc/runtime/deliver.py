@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import orjson
 import structlog
+from prometheus_client import Gauge
 
 from streamproc import metrics
 from streamproc.alerting.addressing import addressed
@@ -36,7 +38,8 @@ from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.topics import Topics
 from streamproc.model.channel_settings import ChannelRef, ChannelSettings
 from streamproc.model.delivery import Delivery, DeliveryState, Outcome, OutcomeKind, Reason
-from streamproc.model.notification import Notification
+from streamproc.model.notification import Notification, Purpose
+from streamproc.model.time_text import milliseconds
 from streamproc.runtime.app import LaneApp
 from streamproc.runtime.lane import Lane, Slice
 
@@ -161,6 +164,8 @@ class DeliverPartition:
         self._wake.set()
         self._unwritten.set()
         deliver.partitions.add(self)
+        for gauge, value in _gauges(self._outbox):
+            gauge.labels(str(ledger.partition)).set_function(value)
 
     def ailing(self, tenant: str, channel: ChannelRef) -> bool:
         """Whether the latest attempt at the channel failed."""
@@ -249,7 +254,6 @@ class DeliverPartition:
                 task = asyncio.create_task(self._guarded(lambda entry=entry: self._attempt(entry)))  # type: ignore[misc]
                 self._attempts.add(task)
                 task.add_done_callback(self._attempts.discard)
-            metrics.OUTSTANDING.set(len(self._outbox))
             next_due = self._outbox.next_due()
             pause = None if next_due is None or room <= 0 else max(0.0, (next_due - _now()) / 1000)
             with contextlib.suppress(TimeoutError):
@@ -267,6 +271,9 @@ class DeliverPartition:
         for delivery in effects.records:
             if delivery.id == entry.id and delivery.state is DeliveryState.DELIVERED:
                 metrics.END_TO_END_SECONDS.observe(max(0, now - delivery.created_at) / 1000)
+                if notification.purpose is Purpose.TRIGGERED:
+                    arrived = milliseconds(orjson.loads(notification.alert)["created_at"])
+                    metrics.ARRIVAL_TO_DELIVERED.observe(max(0, now - arrived) / 1000)
         self._note_open()
         self._effects.add(effects)
         self._unwritten.set()
@@ -316,6 +323,8 @@ class DeliverPartition:
 
     async def close(self) -> None:
         """Cancel attempts and wait for their end; whoever has the partition next makes them again, same ids."""
+        for gauge, _ in _gauges(self._outbox):
+            gauge.remove(str(self._ledger.partition))
         self._deliver.partitions.discard(self)
         for kind in self._open.values():
             metrics.CHANNELS_OPEN.labels(kind).dec()
@@ -347,3 +356,11 @@ class DeliverPartition:
 
 def _now() -> int:
     return int(time.time() * 1000)
+
+
+def _gauges(outbox: Outbox) -> tuple[tuple[Gauge, Callable[[], float]], ...]:
+    """What is looked at when the metrics are read, and only then."""
+    return (
+        (metrics.OUTSTANDING, lambda: float(len(outbox))),
+        (metrics.RETRIES_OUTSTANDING, lambda: float(outbox.retrying)),
+    )

@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from faust.exceptions import ConsumerNotStarted
+
 from streamproc import metrics
 from streamproc.runtime.lane import Lane
 
@@ -51,7 +53,8 @@ class LagGauge:
         """Set the gauge; a partition of which nothing is known yet, or any more, has no value."""
         current: dict[tuple[str, str], int] = {}
         for tp, lane in self._lanes().items():
-            with contextlib.suppress(AssertionError):  # aiokafka's, for a partition that has just gone
+            # aiokafka's, for a partition that has just gone; Faust's, for a consumer that has
+            with contextlib.suppress(AssertionError, ConsumerNotStarted):
                 end, fetched = self._consumer().highwater(tp), fetched_position(self._consumer(), tp)
                 if end is not None and fetched is not None:
                     current[tp.topic, str(tp.partition)] = lag_of(lane, tp.topic, fetched, end)

@@ -64,10 +64,12 @@ class TableResize:
             if plan.phase is Phase.COUNTING:
                 await self._count(holder, plan)
             await self._grow(self._changelog)
+            await holder.learn(self._changelog.topic, self._new)
             await self._mark(holder, plan, range(1, self._new))
             if plan.phase is Phase.MOVING:
                 await self._move(holder, plan)
             await self._grow(self._input)
+            await holder.learn(self._input.topic, self._new)
             if plan.phase is Phase.SPLITTING:
                 await self._split(holder, plan)
         await self._check(plan)

@@ -112,7 +112,7 @@ async def write_text(call: Call[Any, Unwritten]) -> Answer:
     """`{text}`: the document in YAML, its fields in their order."""
     _signed_in(call)
     text = yaml.dump(
-        call.body.document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None
+        call.body.document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False
     )
     return {"text": text}
 
@@ -123,7 +123,7 @@ def _signed_in(call: Call[Any, Any]) -> None:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Several lines as a block; maps and lists of plain values on one line, as the packs have them."""
+    """A field a line, so that what is wrong with it has a line; several lines of text as a block, plain lists on one."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -133,7 +133,13 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
+def _list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:
+    plain = not any(isinstance(item, dict | list) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=plain)
+
+
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(list, _list)
 
 
 ROUTES = (

@@ -375,3 +375,15 @@ def test_a_fallback_that_told_the_alert_is_told_how_it_ends() -> None:
     stand_in = replace(first, delivery_id="dlv_f", channel=ChannelRef("webhook", "hook"), fallback_for=first.channel)
     driver.settled(stand_in)
     assert [who for who, _, _ in shown(driver.status("resolved"))] == ["slack", "hook"]
+
+
+def test_the_fallback_of_a_channel_that_is_switched_off_is_told_in_its_place() -> None:
+    off = slack(enabled=False, fallback="second")
+    second = hook("second", enabled=False, fallback="hook")
+    driver = Driver(config(off, second, hook()))
+    (told,) = driver.trigger()
+    assert (shown([told]), str(told.fallback_for)) == ([("hook", "triggered", ["a"])], "channel/slack")
+    assert driver.reasons == [("channel/slack", "disabled")]
+    assert [who for who, _, _ in shown(driver.status("resolved"))] == ["hook"]
+    driver = Driver(config(slack(enabled=False, fallback="slack")))
+    assert driver.trigger() == []

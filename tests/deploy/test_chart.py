@@ -121,9 +121,10 @@ def test_pods_run_commands_and_settings_that_exist(values: dict[str, str]) -> No
         variables = [one["name"] for one in container["env"]]
         assert set(variables) - known == set()
         assert len(variables) == len(set(variables))
-        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert mounted["state"] == image_settings()["STREAMPROC_DATA_DIR"]
         claimed = {"state"} if name in ("worker", "delivery") else set()
-        assert mounted == {volume["name"] for volume in pod["spec"]["volumes"]} | claimed
+        assert mounted.keys() == {volume["name"] for volume in pod["spec"]["volumes"]} | claimed
 
 
 @both

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,31 @@ def test_docker_reads_the_compose_file() -> None:
     )
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["services"].keys() == SERVICES.keys()
+
+
+def test_what_the_image_installs_is_complete(tmp_path: Path) -> None:
+    """The package is built from nothing but what the Dockerfile copies, and has every file that the code reads."""
+    pytest.importorskip("hatchling", reason="hatchling, which builds the package, is not installed")
+    source = tmp_path / "build"
+    for line in re.findall(r"^COPY (?!--from)(.+) /build/\S*$", DOCKERFILE, re.MULTILINE):
+        for name in line.split():
+            there = source / name
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, there, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                there.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, there)
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    run = subprocess.run(build, cwd=source, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {str(path.relative_to(source)) for path in (source / "streamproc").rglob("*") if path.is_file()} | {
+        "streamproc/topics.yaml"
+    }
+    assert wanted - packed == set()
+    assert any(name.endswith("METADATA") for name in packed)
+    assert (
+        "streamproc = streamproc.cli.main:main"
+        in zipfile.ZipFile(wheel).read(next(name for name in packed if name.endswith("entry_points.txt"))).decode()
+    )

@@ -87,7 +87,7 @@ def test_every_hit_once_in_its_partition_in_order_and_behind_no_tick_that_covers
     last = {
         source: max((unpack(v).times.get(source, -1) for v in logs[0] if v[:1] == b"t"), default=-1)
         for source in SOURCES
-    }  # type: ignore[union-attr]  # noqa: E501
+    }  # type: ignore[union-attr]
     for target in range(new):
         told = {}
         for value in out[target]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 EVERYBODY = 0
+FACETS = ("tenant", "status", "severity", "category", "rule", "rule_type", "assignee", "incident")
+"""Columns of `alerts`, by the numbers that `alert_facets` has for them."""
 
 _RULES = (
     "INSERT INTO alert_rules VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET alerts = alerts + excluded.alerts,"
@@ -25,6 +27,7 @@ _HOURS = (
     " triggers = triggers + excluded.triggers"
 )
 _STATUSES = "INSERT INTO alert_statuses VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET alerts = alerts + excluded.alerts"
+_FACETS = "INSERT INTO alert_facets VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET alerts = alerts + excluded.alerts"
 _DELIVERIES = (
     "INSERT INTO delivery_hours VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
     " deliveries = deliveries + excluded.deliveries, covered = covered + excluded.covered"
@@ -61,21 +64,24 @@ class AlertCounts:
     """Changes of the sums of alerts in one batch."""
 
     def __init__(self) -> None:
-        self._rules, self._hours, self._statuses = Sums(), Sums(), Sums()
+        self._rules, self._hours, self._statuses, self._facets = Sums(), Sums(), Sums(), Sums()
 
     def add(self, place: int, facets: Sequence[int], triggers: int, acted: int, sign: int) -> None:
-        """Count an alert; `sign` -1: no longer. `facets` begin with tenant, status, severity, category, rule."""
+        """Count an alert; `sign` -1: no longer. `facets` are the columns of `FACETS`."""
         tenant, status, severity, _, rule = facets[:5]
         hour = created_at(place) // HOUR_MS
         self._rules.add((tenant, hour, rule), sign, sign * triggers, sign * acted)
         self._hours.add((tenant, hour, severity), sign, sign * triggers)
         self._statuses.add((tenant, status, severity), sign)
+        for number, value in enumerate(facets):
+            self._facets.add((tenant, number, value), sign)
 
     def write(self, writer: Writer) -> None:
         """Add them to the tables, in the transaction that is open."""
         self._rules.write(writer, _RULES)
         self._hours.write(writer, _HOURS)
         self._statuses.write(writer, _STATUSES)
+        self._facets.write(writer, _FACETS)
 
 
 class DeliveryCounts:

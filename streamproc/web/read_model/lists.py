@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from streamproc.web.read_model.counts import EVERYBODY, FACETS
 from streamproc.web.read_model.names import numbers
 from streamproc.web.read_model.places import begins
 from streamproc.web.read_model.rows import inflated, rule_ids_range
@@ -17,6 +18,8 @@ from streamproc.web.read_model.search import with_prefixes
 
 FEW = 5_000
 """A filter that passes fewer rows is walked by its own index."""
+LOOK_UP, WALK_ROWS = 4.0, 2.0
+"""What an entry of an index costs whose row is looked up, and a row in passing; an entry that is only read costs 1."""
 MAX_BYTES = 4 << 20
 """Of documents on a page: it ends early when they are large."""
 LAST = (1 << 63) - 1
@@ -48,6 +51,8 @@ class Listed:
     """Facets whose index leaves out rows that have none."""
     words: str = ""
     marks: Mapping[str, str] = field(default_factory=dict)
+    counted: bool = False
+    """Whether `alert_facets` says how many rows each filter passes."""
 
 
 def places(
@@ -97,6 +102,8 @@ def _narrowest(
     """Whose index to walk; None: the table itself."""
     if len(chosen) == 1:
         return next(iter(chosen))
+    if listed.counted:
+        return _cheapest(connection, chosen)
     counts: dict[str, int] = {}
     for name, found in chosen.items():
         query = (
@@ -108,6 +115,26 @@ def _narrowest(
     if least is not None and counts[least] < FEW:
         return least
     return "tenant" if "tenant" in chosen else None
+
+
+def _cheapest(connection: sqlite3.Connection, chosen: Mapping[str, list[int]]) -> str | None:
+    """Whose index to walk, by how many alerts each filter passes: the page is full after the same share of any."""
+    tenant = chosen["tenant"][0] if "tenant" in chosen else EVERYBODY
+
+    def count(whose: int, name: str) -> int:
+        query = "SELECT alerts FROM alert_facets WHERE tenant = ? AND facet = ? AND value = ?"
+        found = (connection.execute(query, (whose, FACETS.index(name), value)).fetchone() for value in chosen[name])
+        return sum(row[0] for row in found if row is not None)
+
+    query = "SELECT sum(alerts) FROM alert_facets WHERE tenant = ? AND facet = 0"
+    whole = connection.execute(query, (tenant,)).fetchone()[0] or 0
+    # the tenant's list holds what is filtered by; of the others, rows have to be looked up
+    costs: dict[str | None, float] = {name: LOOK_UP * count(EVERYBODY, name) for name in chosen if name != "tenant"}
+    if "tenant" in chosen:
+        costs["tenant"] = float(whole)
+    else:
+        costs[None] = WALK_ROWS * whole
+    return min(costs, key=costs.__getitem__)
 
 
 def _search(

@@ -24,6 +24,7 @@ ALERTS = Listed(
     frozenset({"assignee", "incident"}),
     "alert_words",
     FACET_WORDS,
+    counted=True,
 )
 DELIVERIES = Listed("deliveries", ("channel", "state", "reason"))
 LETTERS = Listed("letters", ("reason", "origin"))

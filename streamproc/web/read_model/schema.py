@@ -11,7 +11,7 @@ import sqlite3
 import zlib
 from pathlib import Path
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """A file of another version is made anew."""
 
 READER_CACHE_KIB = 8 << 10
@@ -82,6 +82,9 @@ CREATE TABLE alert_rules (
 CREATE TABLE alert_hours (
     tenant INTEGER, hour INTEGER, severity INTEGER, alerts INTEGER NOT NULL, triggers INTEGER NOT NULL,
     PRIMARY KEY (tenant, hour, severity)) WITHOUT ROWID;
+CREATE TABLE alert_facets (
+    tenant INTEGER, facet INTEGER, value INTEGER, alerts INTEGER NOT NULL,
+    PRIMARY KEY (tenant, facet, value)) WITHOUT ROWID;
 CREATE TABLE alert_statuses (
     tenant INTEGER, status INTEGER, severity INTEGER, alerts INTEGER NOT NULL,
     PRIMARY KEY (tenant, status, severity)) WITHOUT ROWID;

@@ -2,8 +2,8 @@
 
 import { ask, get, list, may, Problem, session } from "./api.js";
 import * as live from "./live.js";
-import { ACTIVE, refreshTimes } from "./words.js";
-import { append, announce, button, dialog, doing, failure, fill, h, icon, later, select } from "./ui.js";
+import { refreshTimes } from "./words.js";
+import { append, announce, button, dialog, doing, failure, fill, h, icon, select } from "./ui.js";
 
 // Of the address behind the #: /alerts/alt_1?status=open. Each page is a module, loaded when it is first opened.
 const PAGES = [
@@ -23,6 +23,8 @@ const PAGES = [
   [/^\/webhooks\/(.+)$/, () => import("./page_webhook.js"), "webhooks", "Webhook"],
   [/^\/templates$/, () => import("./page_templates.js"), "templates", "Message templates"],
   [/^\/templates\/(.+)$/, () => import("./page_template.js"), "templates", "Message template"],
+  [/^\/lists$/, () => import("./page_lists.js"), "lists", "Named lists"],
+  [/^\/lists\/(.+)$/, () => import("./page_list.js"), "lists", "Named list"],
   [/^\/users$/, () => import("./page_users.js"), "users", "Users and groups"],
   [/^\/silences$/, () => import("./page_silences.js"), "silences", "Silences"],
   [/^\/statistics$/, () => import("./page_statistics.js"), "statistics", "Statistics"],
@@ -34,7 +36,7 @@ const PAGES = [
 
 const NAVIGATION = [
   ["Respond", [["/alerts", "alerts", "Alerts", "alerts:read"], ["/incidents", "incidents", "Incidents", "alerts:read"], ["/inbox", "inbox", "Inbox", "alerts:read"]]],
-  ["Detect", [["/rules", "rules", "Rules", "rules:read"], ["/gallery", "gallery", "Rule templates", "rules:read"]]],
+  ["Detect", [["/rules", "rules", "Rules", "rules:read"], ["/gallery", "gallery", "Rule templates", "rules:read"], ["/lists", "lists", "Named lists", "config:read"]]],
   [
     "Notify",
     [
@@ -362,5 +364,3 @@ get("/v1/session").then(
   },
   (problem) => (problem.status === 401 ? signIn() : fill(app, h("main", { class: "sign-in" }, h("div", { class: "card" }, failure(problem), h("p", { class: "spaced" }, button("Try again", () => location.reload())))))),
 );
-
-export { ACTIVE, later };

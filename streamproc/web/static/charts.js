@@ -1,9 +1,20 @@
 // Charts, drawn as SVG by hand. Each has a text that says the same to those who do not see it.
 
-import { h, s, sentence } from "./ui.js";
+import { fill, h, s, sentence } from "./ui.js";
 import { clock, number, SEVERITIES } from "./words.js";
 
-const WIDTH = 720;
+// As wide as its place, so that its text is as large as text elsewhere.
+export function fitted(draw) {
+  const place = h("div", { class: "fitted" });
+  let drawn = 0;
+  new ResizeObserver(() => {
+    const width = Math.round(place.clientWidth);
+    if (width < 40 || Math.abs(width - drawn) < 4) return;
+    drawn = width;
+    fill(place, draw(width));
+  }).observe(place);
+  return place;
+}
 
 function ticks(most) {
   const rough = most / 4 || 1;
@@ -14,13 +25,14 @@ function ticks(most) {
   return found;
 }
 
-function frame(label, height, most, left = 44) {
+function frame(label, width, height, most) {
+  const left = 20 + 7 * number(ticks(most).at(-1)).length;
   const marks = ticks(most);
   const top = marks.at(-1);
   const y = (value) => height - 24 - (value / top) * (height - 42);
-  const svg = s("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label });
+  const svg = s("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   for (const mark of marks) {
-    svg.append(s("line", { class: "axis", x1: left, x2: WIDTH, y1: y(mark), y2: y(mark) }), s("text", { x: left - 7, y: y(mark) + 4, "text-anchor": "end" }, number(mark)));
+    svg.append(s("line", { class: "axis", x1: left, x2: width, y1: y(mark), y2: y(mark) }), s("text", { x: left - 7, y: y(mark) + 4, "text-anchor": "end" }, number(mark)));
   }
   return { svg, y, left };
 }
@@ -35,13 +47,13 @@ function times(svg, height, entries) {
 }
 
 // What an alert counted, with its threshold and, of a baseline, the mean.
-export function seriesChart(series) {
+export function seriesChart(series, width) {
   const { points, threshold, mean } = series;
   const height = 210;
   const most = Math.max(...points.map((one) => one.count), threshold || 0, 1) * 1.08;
   const label = `${series.kind === "buckets" ? "Counts per bucket" : "The count within the window"}: ${points.length} points, the last ${number(points.at(-1)?.count)}${threshold ? `, the threshold ${number(Math.round(threshold * 10) / 10)}` : ""}`;
-  const { svg, y, left } = frame(label, height, most);
-  const right = WIDTH - 8;
+  const { svg, y, left } = frame(label, width, height, most);
+  const right = width - 8;
   if (series.kind === "buckets") {
     const step = (right - left) / points.length;
     points.forEach((one, n) => {
@@ -49,7 +61,7 @@ export function seriesChart(series) {
       const bar = s("rect", { class: ["bar", over && "over"], x: left + n * step + step * 0.12, width: Math.max(1, step * 0.76), y: y(one.count), height: Math.max(0.5, y(0) - y(one.count)), rx: Math.min(3, step / 4) }, s("title", {}, `${clock(one.at)}: ${number(one.count)}`));
       svg.append(bar);
     });
-    times(svg, height, points.map((one, n) => [left + n * step + step / 2, day(one.at, series.bucket_seconds), n === 0 ? "start" : n === points.length - 1 ? "end" : "middle"]).filter((_, n) => n % Math.ceil(points.length / 7) === 0));
+    times(svg, height, points.map((one, n) => [left + n * step + step / 2, day(one.at, series.bucket_seconds), n === 0 ? "start" : n === points.length - 1 ? "end" : "middle"]).filter((_, n) => n % Math.ceil(points.length / Math.max(2, Math.floor(width / 110))) === 0));
   } else {
     const start = Date.parse(points[0].at);
     const span = Math.max(1, Date.parse(points.at(-1).at) - start);
@@ -63,16 +75,16 @@ export function seriesChart(series) {
     }
     times(svg, height, points.length === 1 ? [[x(points[0].at), clock(points[0].at)]] : [[left + 2, clock(points[0].at), "start"], [right, clock(points.at(-1).at), "end"]]);
   }
-  rule(svg, y, left, mean, "mean", "Mean");
-  rule(svg, y, left, threshold, "threshold", "Threshold", mean);
+  rule(svg, y, left, width, mean, "mean", "Mean");
+  rule(svg, y, left, width, threshold, "threshold", "Threshold", mean);
   return svg;
 }
 
-function rule(svg, y, left, value, kind, text, other) {
+function rule(svg, y, left, width, value, kind, text, other) {
   if (value === null || value === undefined) return;
   const close = other !== null && other !== undefined && Math.abs(y(value) - y(other)) < 14;
   svg.append(
-    s("line", { class: kind, x1: left, x2: WIDTH, y1: y(value), y2: y(value) }),
+    s("line", { class: kind, x1: left, x2: width, y1: y(value), y2: y(value) }),
     s("text", { class: `${kind}-label`, x: close ? left + 100 : left + 6, y: y(value) - 5 }, `${text} ${number(Math.round(value * 10) / 10)}`),
   );
 }
@@ -85,6 +97,11 @@ function day(at, seconds) {
 
 // Alerts over time by severity. `hours`: [{hour, severity, alerts}], summed into at most 48 bars.
 export function alertsOverTime(hours, since, until) {
+  const used = SEVERITIES.filter((severity) => hours.some((one) => one.severity === severity && one.alerts));
+  return h("figure", {}, fitted((width) => stacked(hours, since, until, width)), h("figcaption", { class: "legend" }, used.map((one) => h("span", {}, h("i", { class: `dot dot-${one}` }), sentence(one)))));
+}
+
+function stacked(hours, since, until, wide) {
   const start = Date.parse(since);
   const total = Math.max(1, Math.ceil((Date.parse(until) - start) / 3_600_000));
   const width = [1, 2, 3, 6, 12, 24, 48, 168].find((one) => total / one <= 48) || 720;
@@ -97,8 +114,8 @@ export function alertsOverTime(hours, since, until) {
   const sums = bars.map((bar) => Object.values(bar).reduce((a, b) => a + b, 0));
   const all = sums.reduce((a, b) => a + b, 0);
   const height = 220;
-  const { svg, y, left } = frame(`${number(all)} alerts over time, by severity; ${number(Math.max(...sums, 0))} in the fullest ${width === 1 ? "hour" : `${width} hours`}`, height, Math.max(...sums, 1));
-  const step = (WIDTH - left) / count;
+  const { svg, y, left } = frame(`${number(all)} alerts over time, by severity; ${number(Math.max(...sums, 0))} in the fullest ${width === 1 ? "hour" : `${width} hours`}`, wide, height, Math.max(...sums, 1));
+  const step = (wide - left) / count;
   bars.forEach((bar, n) => {
     let below = 0;
     const at = new Date(start + n * width * 3_600_000);
@@ -110,23 +127,24 @@ export function alertsOverTime(hours, since, until) {
       below += bar[severity];
     }
   });
-  times(svg, height, bars.map((_, n) => [left + n * step + step / 2, day(start + n * width * 3_600_000, width >= 24 ? 86400 : 3600), n === 0 ? "start" : "middle"]).filter((_, n) => n % Math.ceil(count / 6) === 0 && n * step < WIDTH - 90));
-  const used = SEVERITIES.filter((severity) => bars.some((bar) => bar[severity]));
-  return h("figure", {}, svg, h("figcaption", { class: "legend" }, used.map((one) => h("span", {}, h("i", { class: `dot severity-dot dot-${one}` }), sentence(one)))));
+  times(svg, height, bars.map((_, n) => [left + n * step + step / 2, day(start + n * width * 3_600_000, total > 72 ? 86400 : 3600), n === 0 ? "start" : "middle"]).filter((_, n) => n % Math.ceil(count / Math.max(2, Math.floor(wide / 120))) === 0 && n * step < wide - 120));
+  return svg;
 }
 
 // When alerts of a simulation began.
-export function beginnings(timeline) {
+export const beginnings = (timeline) => fitted((width) => columns(timeline, width));
+
+function columns(timeline, width) {
   const { buckets } = timeline;
   const height = 150;
   const most = Math.max(...buckets.map((one) => one.alerts), 1);
   const total = buckets.reduce((sum, one) => sum + one.alerts, 0);
-  const { svg, y, left } = frame(`${number(total)} alerts over ${buckets.length} spans of time`, height, most);
-  const step = (WIDTH - left) / Math.max(1, buckets.length);
+  const { svg, y, left } = frame(`${number(total)} alerts over ${buckets.length} spans of time`, width, height, most);
+  const step = (width - left) / Math.max(1, buckets.length);
   buckets.forEach((one, n) => {
     if (one.alerts) svg.append(s("rect", { class: "bar", x: left + n * step + step * 0.12, width: Math.max(1.5, step * 0.76), y: y(one.alerts), height: y(0) - y(one.alerts), rx: 2 }, s("title", {}, `${clock(one.at)}: ${number(one.alerts)}`)));
   });
-  times(svg, height, [[left + 2, clock(buckets[0].at), "start"], [WIDTH, clock(buckets.at(-1).at), "end"]]);
+  times(svg, height, [[left + 2, clock(buckets[0].at), "start"], [width, clock(buckets.at(-1).at), "end"]]);
   return svg;
 }
 

@@ -1,6 +1,6 @@
 // Documents that people write as text: read, checked, saved; errors at their lines.
 
-import { ask, get, listAll, ofTenant, post, session } from "./api.js";
+import { listAll, post, session } from "./api.js";
 import { editor, lineOf, problemList } from "./editor.js";
 import { failure, field, fill, h, notice } from "./ui.js";
 
@@ -8,7 +8,9 @@ const ANSWERED = ["revision", "updated_at", "updated_by", "status", "problem", "
 
 // A document without what only answers have.
 export function bare(document) {
-  return Object.fromEntries(Object.entries(document).filter(([name, value]) => !ANSWERED.includes(name) && value !== null));
+  const { id, name, description, ...rest } = document;
+  const ordered = { id, name, description, ...rest };
+  return Object.fromEntries(Object.entries(ordered).filter(([field_, value]) => !ANSWERED.includes(field_) && value !== null && value !== undefined));
 }
 
 export async function asText(document) {
@@ -44,7 +46,7 @@ export function documentEditor({ text, label, check, told, readonly, rows }) {
     text,
     label,
     readonly,
-    rows,
+    rows: rows || Math.min(30, Math.max(12, text.split("\n").length + 3)),
     changed() {
       state.dirty = true;
       clearTimeout(waiting);
@@ -116,4 +118,3 @@ export function overtaken(problem, reload) {
   );
 }
 
-export { ask, get, ofTenant };

@@ -31,7 +31,7 @@ export function editor({ text = "", label, changed, readonly, rows }) {
   const behind = h("pre", { "aria-hidden": "true" });
   const gutter = h("div", { class: "gutter", "aria-hidden": "true" });
   const element = h("div", { class: "editor" }, gutter, h("div", { class: "body" }, behind, area));
-  if (rows) area.style.height = `${rows * 1.6 + 2}em`;
+  if (rows) area.style.height = `calc(${rows} * 1.6em + 22px)`;
   let marks = [];
 
   function draw() {

@@ -42,6 +42,15 @@ export const POLICIES = {
   ],
 };
 
+export const LISTS = {
+  path: "/v1/lists", page: "/lists", one: "list", many: "Named lists", title: "List", icon: "lists",
+  lead: "Values that rules look up, as in actor.id: {in: {list: vip-users}}. A change is in force at once, without touching the rules.",
+  none: ["No lists yet", "A list keeps names or addresses in one place, for several rules."],
+  deleting: "Rules that look values up in it will find none.",
+  columns: () => [{ title: "Values", cell: (item) => [plural((item.values || []).length, "value"), h("span", { class: "sub" }, (item.values || []).slice(0, 6).join(", ") + ((item.values || []).length > 6 ? ", …" : ""))] }],
+};
+
+export const LIST_STARTERS = [["list", "List", "id: vip-users\nvalues:\n  - alice\n  - bob\n"]];
 export const CHANNEL_STARTERS = [
   ["slack", "Slack", "id: slack\ntype: slack\nname: Security in Slack\nurl: https://hooks.slack.com/services/…\n"],
   ["email", "E-mail", "id: email\ntype: email\nname: Mail to the team\nhost: smtp.example.com\nusername: alerts@example.com\npassword: ${SMTP_PASSWORD}\nsender: Alerts <alerts@example.com>\nrecipients: [soc@example.com]\n"],

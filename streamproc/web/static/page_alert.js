@@ -2,9 +2,9 @@
 
 import { get, one } from "./api.js";
 import { act, allowed } from "./acting.js";
-import { seriesChart } from "./charts.js";
+import { fitted, seriesChart } from "./charts.js";
 import { listen } from "./live.js";
-import { badge, button, card, failure, fill, h, head, json, later, link, plural, safeLink, severityBadge, statusBadge } from "./ui.js";
+import { badge, button, card, failure, fill, h, head, json, link, plural, safeLink, severityBadge, statusBadge } from "./ui.js";
 import { ACTIONS, DELIVERY_KINDS, duration, groupText, number, PURPOSES, reasonText, when } from "./words.js";
 
 export async function show({ box, id, go, titled }) {
@@ -63,7 +63,7 @@ export async function show({ box, id, go, titled }) {
       events,
       card(
         sample.length ? "Sample events" : "The event",
-        { sub: ids.length > shown.length ? `${shown.length} of ${plural(ids.length, "event")} that are named` : undefined },
+        { sub: ids.length > shown.length ? `${shown.length} of ${plural(ids.length, "event")}` : undefined },
         shown.map((event, n) =>
           h(
             "details",
@@ -147,7 +147,7 @@ export async function show({ box, id, go, titled }) {
       if (series.kind === "none" || series.points.length < 1) return fill(chart);
       const title = series.kind === "buckets" ? "Count against its baseline" : "Count within the window";
       const sub = series.kind === "buckets" ? `one bar is ${duration(series.bucket_seconds)}` : [series.window_seconds && `window ${duration(series.window_seconds)}`, !series.complete && "only the events that are kept"].filter(Boolean).join(", ");
-      return fill(chart, card(title, { sub }, seriesChart(series)));
+      return fill(chart, card(title, { sub }, fitted((width) => seriesChart(series, width))));
     } catch {
       return fill(chart); // the rest of the page says the same in words
     }

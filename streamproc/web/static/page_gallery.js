@@ -1,6 +1,6 @@
 // Rule templates: the packs, to be taken into use.
 
-import { get, list, listAll, may, one, ofTenant, post, session } from "./api.js";
+import { get, listAll, may, one, ofTenant, post, session } from "./api.js";
 import { tenantInput } from "./documents.js";
 import { badge, button, dialog, empty, failure, field, fill, h, head, icon, link, loading, safeLink, select, sentence, severityBadge, toast } from "./ui.js";
 import { SEVERITIES } from "./words.js";
@@ -36,7 +36,7 @@ export async function show({ box, go }) {
       h("h2", { class: "spaced" }, template.name),
       h("p", { class: "sub" }, template.description),
       h("p", { class: "sub spaced" }, [template.type.replaceAll("_", " "), ...template.mitre_techniques].join(" · ")),
-      h("div", { class: "actions spaced" }, there ? link(`/rules/${one(template.id)}${session.who.operator ? `?owner=${one(session.tenant)}` : ""}`, "Open the rule", { class: "button small" }) : may("rules:write") && button("Enable", () => enable(template), { small: true, kind: "primary", "aria-label": `Enable ${template.name}` }), button("Look", () => look(template), { small: true, "aria-label": `Look at ${template.name}` })),
+      h("div", { class: "actions spaced" }, there ? link(`/rules/${one(template.id)}${session.who.operator ? `?owner=${one(session.tenant)}` : ""}`, "Open the rule", { class: "button small" }) : may("rules:write") && button("Enable", () => enable(template), { small: true, "aria-label": `Enable ${template.name}` }), button("Look", () => look(template), { small: true, "aria-label": `Look at ${template.name}` })),
     );
   }
   async function look(template) {
@@ -74,4 +74,3 @@ export async function show({ box, go }) {
   draw();
 }
 
-export { list };

@@ -71,7 +71,7 @@ function policyTree(policy, taken) {
       return [
         h("div", { class: ["node condition", state(path)] }, h("span", { class: "kind" }, step.condition.match === "any" ? "If any alert" : "If"), inWords(step.condition.when)),
         h("span", { class: "link" }),
-        h("div", { class: "branches" }, branch(how.get(path) === "yes" ? "then ✓" : "then", yes), branch(how.get(path) === "no" ? "otherwise ✓" : "otherwise", no)),
+        h("div", { class: "branches" }, branch(how.get(path) === "yes" ? "then ✓" : "then", yes, goesOn(step.then)), branch(how.get(path) === "no" ? "otherwise ✓" : "otherwise", no, goesOn(step.otherwise))),
       ];
     }
     if (step?.group) {
@@ -81,8 +81,13 @@ function policyTree(policy, taken) {
     if (step?.end) return [h("div", { class: ["node end", state(path)] }, "End")];
     return [h("div", { class: "node" }, "?")];
   }
-  const branch = (word, parts) => h("div", { class: "branch" }, h("span", { class: "word" }, word), parts.length ? [h("span", { class: "link" }), h("div", { class: "flow-seq" }, parts)] : h("span", { class: "goes-on" }, "goes on"));
-  return h("div", { class: "flow", role: "group", "aria-label": `The tree of ${policy.name || policy.id || "the policy"}`, tabindex: "0" }, h("div", { class: "node start" }, "An alert"), h("span", { class: "link" }), sequence(policy.steps, "steps"), h("span", { class: "link" }), h("div", { class: "node end" }, "End"));
+  const branch = (word, parts, goesOn) => h("div", { class: ["branch", goesOn && "joins"] }, h("span", { class: "word" }, word), parts.length > 0 && [h("span", { class: "link" }), h("div", { class: "flow-seq" }, parts)], goesOn && h("span", { class: "tail" }));
+  return h("div", { class: "flow", role: "group", "aria-label": `The tree of ${policy.name || policy.id || "the policy"}`, tabindex: "0" }, h("div", { class: "node start" }, "An alert"), h("span", { class: "link" }), sequence(policy.steps, "steps"), goesOn(policy.steps) && [h("span", { class: "link" }), h("div", { class: "node end" }, "End")]);
+}
+
+// Whether what follows is reached from the end of these steps.
+function goesOn(steps) {
+  return !(steps || []).some((step) => step?.end || (step?.condition && !goesOn(step.then) && !goesOn(step.otherwise)));
 }
 
 function groupLines(group) {
@@ -163,4 +168,3 @@ function happened(answer) {
   );
 }
 
-export { link };

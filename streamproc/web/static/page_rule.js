@@ -1,10 +1,10 @@
 // One rule: written with checks as one types, tried on recent events, backtested, its versions compared.
 
-import { ask, get, list, may, one, ofTenant, post, put, remove, session } from "./api.js";
+import { ask, get, may, one, ofTenant, post, put, remove, session } from "./api.js";
 import { beginnings } from "./charts.js";
 import { asText, bare, documentEditor, overtaken, tenantInput } from "./documents.js";
 import { tryOut } from "./trial.js";
-import { badge, button, card, confirm, doing, empty, failure, field, fill, h, head, later, link, loading, notice, pager, plural, select, severityBadge, table, tabs, toast } from "./ui.js";
+import { append, badge, button, card, confirm, doing, empty, failure, field, fill, h, head, link, loading, notice, pager, plural, select, severityBadge, table, tabs, toast } from "./ui.js";
 import { clock, duration, groupText, number, when } from "./words.js";
 
 const STARTER = `name: Excessive failed logins
@@ -89,7 +89,7 @@ export async function show({ box, id, query, go, reopen, titled }) {
     }), { kind: "danger" }),
     saveButton,
   ];
-  box.append(
+  append(box, [
     head(rule ? rule.name || rule.id : "New rule", {
       crumb: link("/rules", "Rules"),
       after: rule && h("div", { class: "chips spaced" }, badge(rule.status, { active: "good", inactive: "bad" }[rule.status]), !Array.isArray(rule.severity) && rule.severity && severityBadge(rule.severity), rule.type && badge(rule.type.replaceAll("_", " ")), rule.open_alerts > 0 && link(`/alerts?rule=${one(rule.id)}`, plural(rule.open_alerts, "open alert")), h("span", { class: "sub" }, `revision ${rule.revision ?? "–"}, ${rule.updated_by || ""} `, rule.updated_at && when(rule.updated_at))),
@@ -108,7 +108,7 @@ export async function show({ box, id, query, go, reopen, titled }) {
       ],
       query.get("tab"),
     ),
-  );
+  ]);
   edit.read();
   const leave = (event) => edit.state.dirty && event.preventDefault();
   addEventListener("beforeunload", leave);
@@ -295,4 +295,3 @@ export function changesTable(changes) {
   );
 }
 
-export { list, later };

@@ -21,7 +21,7 @@ export function show({ box }) {
   }
   span.addEventListener("change", draw);
   draw();
-  const timer = setInterval(() => !document.hidden && draw(), 10_000);
+  const timer = setInterval(() => !document.hidden && !place.contains(document.activeElement) && draw(), 10_000);
   return { close: () => clearInterval(timer) };
 }
 

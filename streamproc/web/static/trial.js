@@ -1,7 +1,7 @@
 // Test notifications: one attempt through each channel, and what came of it.
 
 import { post } from "./api.js";
-import { badge, confirm, dialog, doing, h, table } from "./ui.js";
+import { badge, confirm, dialog, h, table } from "./ui.js";
 import { number, reasonText } from "./words.js";
 
 export async function tryOut(path, query, what) {
@@ -31,4 +31,3 @@ export function showTrial(answer) {
   );
 }
 
-export { doing };

@@ -79,13 +79,12 @@ export const ACTIONS = {
 };
 
 export const PURPOSES = {
-  triggered: "of the trigger",
-  trigger: "of the trigger",
-  updated: "of an update",
+  triggered: "that it triggered",
+  updated: "that it triggered again",
+  reopened: "that it was reopened",
   acknowledged: "that it was acknowledged",
   resolved: "that it was resolved",
-  escalated: "as an escalation",
-  escalation: "as an escalation",
+  escalated: "that it was escalated",
 };
 
 // Why somebody was not told, or a delivery failed.

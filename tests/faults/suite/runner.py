@@ -305,7 +305,10 @@ async def _state_is_the_changelog(site: Site) -> bool | None:
     for partition in range(spec.partitions):
         rows, end = await _folded(site.direct, spec.topic, partition)
         for path in site.directory.glob(f"worker*/worker-0/detectors/{partition}"):
-            table = LocalTable(path)
+            try:
+                table = LocalTable(path)
+            except Exception:  # one that was damaged after its partition had gone to another worker
+                continue
             try:
                 mine = {key: value for key, value in table.items(b"") if key[:1] not in (TIMER, META)}
                 if table.offset >= end - 1:

@@ -29,7 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.broker)
             item.add_marker(pytest.mark.slow)
             if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="no Chromium: install Debian's, or set STREAMPROC_TEST_CHROMIUM"))
+                item.add_marker(
+                    pytest.mark.skip(reason="no Chromium: install Debian's, or set STREAMPROC_TEST_CHROMIUM")
+                )
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +65,9 @@ def new_page(browser: playwright.Browser, site: Running) -> Iterator[NewPage]:
     contexts = []
     said: list[str] = []
 
-    def make(*, width: int = 1440, height: int = 900, dark: bool = False, key: str | None = None, path: str = "/alerts") -> playwright.Page:
+    def make(
+        *, width: int = 1440, height: int = 900, dark: bool = False, key: str | None = None, path: str = "/alerts"
+    ) -> playwright.Page:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", locale="en-GB",
             timezone_id="UTC", reduced_motion="reduce", base_url=site.url,
@@ -71,7 +75,10 @@ def new_page(browser: playwright.Browser, site: Running) -> Iterator[NewPage]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("console", lambda line: said.append(line.text) if line.type == "error" and "status of" not in line.text else None)
+        page.on(
+            "console",
+            lambda line: said.append(line.text) if line.type == "error" and "status of" not in line.text else None,
+        )
         if key != "":
             context.request.post("/v1/session", data={"key": key or site.key})
         page.goto(f"/#{path}")

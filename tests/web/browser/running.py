@@ -50,7 +50,9 @@ class Running:
     receiver: str = ""
     processes: list[Process] = field(default_factory=list)
 
-    def ask(self, method: str, path: str, body: Any = None, *, key: str = "", content_type: str = "application/json") -> Any:
+    def ask(
+        self, method: str, path: str, body: Any = None, *, key: str = "", content_type: str = "application/json"
+    ) -> Any:
         """What the API answers; raises AssertionError for what is not a success."""
         data = body.encode() if isinstance(body, str) else None if body is None else orjson.dumps(body)
         headers = {"Authorization": f"Bearer {key or self.key}", "Content-Type": content_type}
@@ -153,19 +155,39 @@ def furnish(site: Running) -> None:
     site.put("/v1/channels", {"id": "inbox", "type": "message_center", "name": "Inbox of the SOC"})
     site.put(
         "/v1/channels",
-        {"id": "slack", "type": "slack", "name": "Security in Slack", "url": f"{site.receiver}/slack", "enabled": False},
+        {
+            "id": "slack",
+            "type": "slack",
+            "name": "Security in Slack",
+            "url": f"{site.receiver}/slack",
+            "enabled": False,
+        },
     )
     site.put(
         "/v1/webhooks",
-        {"id": "security", "name": "Security system", "url": f"{site.receiver}/hook", "events": ["alert.triggered", "alert.resolved"]},
+        {
+            "id": "security",
+            "name": "Security system",
+            "url": f"{site.receiver}/hook",
+            "events": ["alert.triggered", "alert.resolved"],
+        },
     )
-    broken = {"id": "ticketing", "name": "Ticketing", "url": f"{site.receiver}/broken", "retry_config": {"max_attempts": 1}}
+    broken = {
+        "id": "ticketing",
+        "name": "Ticketing",
+        "url": f"{site.receiver}/broken",
+        "retry_config": {"max_attempts": 1},
+    }
     site.put("/v1/webhooks", broken)
     site.ask("POST", "/v1/users/import", USERS, content_type="text/csv")
     site.put("/v1/user-groups", {"id": "soc-team", "name": "SOC", "members": ["alice", "bob.b"]})
     site.put(
         "/v1/templates",
-        {"id": "short", "name": "Short", "contents": {"default": {"en": {"subject": "{{ alert.title }}", "text": "{{ alert.reason }}"}}}},
+        {
+            "id": "short",
+            "name": "Short",
+            "contents": {"default": {"en": {"subject": "{{ alert.title }}", "text": "{{ alert.reason }}"}}},
+        },
     )
     site.put("/v1/policies", _policy())
     times = {"past": (-72, -70), "now": (-1, 5), "soon": (20, 24)}
@@ -192,7 +214,12 @@ def _policy() -> dict[str, Any]:
         "name": "By severity",
         "groups": [
             {"id": "everybody", "channels": ["inbox", "security"]},
-            {"id": "on-call", "channels": ["security", "ticketing"], "recipients": {"user_groups": ["soc-team"]}, "min_severity": "high"},
+            {
+                "id": "on-call",
+                "channels": ["security", "ticketing"],
+                "recipients": {"user_groups": ["soc-team"]},
+                "min_severity": "high",
+            },
             {"id": "managers", "channels": ["inbox"], "recipients": {"roles": ["admin"]}},
         ],
         "steps": [
@@ -222,7 +249,13 @@ def _rules() -> list[dict[str, Any]]:
             "name": "Brute force from one address",
             "description": "Ten failed logins from one address within a minute",
             "type": "threshold",
-            "condition": {"action": "user.login", "outcome": "failure", "count": 10, "window_seconds": 60, "group_by": "actor.ip"},
+            "condition": {
+                "action": "user.login",
+                "outcome": "failure",
+                "count": 10,
+                "window_seconds": 60,
+                "group_by": "actor.ip",
+            },
             "severity": "critical",
             "category": "identity",
             "mitre_tactics": ["Credential Access"],
@@ -299,13 +332,17 @@ def _rules() -> list[dict[str, Any]]:
 def attack(site: Running) -> None:
     """The example attacks of `events generate`, at once, and some odd business beside them."""
     start = time.time_ns() // 1_000_000 - 600_000
-    plan = Plan(start_ms=start, seed=7, tenants=1, count=500, rate=1.0, attacks=("brute_force", "mass_deletion", "exfiltration"))
+    plan = Plan(
+        start_ms=start, seed=7, tenants=1, count=500, rate=1.0, attacks=("brute_force", "mass_deletion", "exfiltration")
+    )
     made = [{**event, "tenant_id": TENANT} for event in generate(plan)]
     for place in range(0, len(made), 200):
         site.ask("POST", "/v1/events", made[place : place + 200])
     eve = {"id": "user_eve", "type": "user", "email": "eve@example.com", "ip": "198.51.100.23", "country": "FR"}
     for role, who in (("admin", "user_mallory"), ("owner", "user_trent"), ("admin", "user_peggy")):
-        site.events(action="role.grant", actor=eve, resource={"type": "user", "id": who}, metadata={"granted_role": role})
+        site.events(
+            action="role.grant", actor=eve, resource={"type": "user", "id": who}, metadata={"granted_role": role}
+        )
     for country in ("DE", "DE", "FR", "BR"):
         site.events(action="user.login", actor={**eve, "country": country})
     site.events(3, action="policy.read", actor=eve)
@@ -314,5 +351,8 @@ def attack(site: Running) -> None:
 
 
 async def _dead(settings: Settings) -> None:
-    wrong = [(TENANT, b'{"tenant_id": "acme", "action": 7, "actor": {"id": "user_eve"}}', {}), (TENANT, b"\x00\x01\xffnot JSON at all\n", {})]
+    wrong = [
+        (TENANT, b'{"tenant_id": "acme", "action": 7, "actor": {"id": "user_eve"}}', {}),
+        (TENANT, b"\x00\x01\xffnot JSON at all\n", {}),
+    ]
     await produce(settings, wrong)
