@@ -1,4 +1,4 @@
-"""The tutorial's files are accepted and do what it says; its commands exist. (A broker is not needed here.)"""
+"""The tutorial's files are accepted and do what it says; its commands exist, and those of some how-to pages."""
 
 from __future__ import annotations
 
@@ -33,10 +33,21 @@ from streamproc.rules import compile_rule, parse_rule
 from streamproc.sources.decode import Decoder
 from streamproc.web.routes.registry import all_routes
 
-PAGE = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text()
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "tutorial.md").read_text()
+OTHERS = ("scale", "upgrade", "recover", "size-a-deployment")
+"""How-to pages whose commands are read too."""
 FILES = dict(re.findall(r"^```\w+ file=(\S+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
-SHELL = "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)).replace("\\\n", " ")
-COMMANDS = sorted({one.strip() for one in re.findall(r"streamproc [a-z][^`|)\n]*", SHELL)})
+
+
+def shell(page: str) -> str:
+    """What a page has people type, a command a line."""
+    return "\n".join(re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)).replace("\\\n", " ")
+
+
+SHELL = shell(PAGE)
+EVERYWHERE = "\n".join([SHELL, *(shell((DOCS / "how-to" / f"{name}.md").read_text()) for name in OTHERS)])
+COMMANDS = sorted({one.strip() for one in re.findall(r"streamproc [a-z][^`|)>#\n]*", EVERYWHERE)})
 
 
 @pytest.fixture

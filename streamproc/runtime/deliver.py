@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import orjson
 import structlog
 from prometheus_client import Gauge
 

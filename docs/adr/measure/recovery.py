@@ -17,6 +17,7 @@ from streamproc.engine import state as codec
 from streamproc.kafka.broker.resolve import open_broker
 from streamproc.kafka.client import client_options
 from streamproc.kafka.ledger import Ledger, LedgerSettings
+from streamproc.kafka.topic_file import TopicSpec
 from streamproc.kafka.topics import Topics, apply_topics, load_topics
 from streamproc.settings import Settings
 
@@ -55,10 +56,14 @@ async def fill(settings: Settings, topic: str, path: Path, first: int, count: in
     await ledger.close()
 
 
+def _named(changelog: TopicSpec, size: int) -> TopicSpec:
+    return replace(changelog, name=f"{changelog.name}-{size}", topic=f"{changelog.topic}-{size}", partitions=1)
+
+
 async def measure(settings: Settings, sizes: list[int]) -> None:
     topics = load_topics(settings)
     changelog = topics["detectors-changelog"]
-    await apply_topics(settings, Topics([replace(changelog, topic=f"{changelog.topic}-{size}") for size in sizes]))
+    await apply_topics(settings, Topics([_named(changelog, size) for size in sizes]))
     print("keys       copy on disk    1 % behind      10 % behind     no copy         rate")
     for size in sizes:
         topic = f"{changelog.topic}-{size}"
@@ -78,8 +83,9 @@ async def measure(settings: Settings, sizes: list[int]) -> None:
 def main() -> None:
     """Measure and print."""
     sizes = [int(size) for size in sys.argv[1:]] or list(SIZES)
+    jars = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamproc" / "jars"
     with tempfile.TemporaryDirectory(prefix="streamproc-measure-") as directory:
-        base = Settings(broker="java", data_dir=Path(directory))
+        base = Settings(broker="java", data_dir=Path(directory), broker_jars=jars)
         with open_broker(base, lambda _: None) as started:
             asyncio.run(measure(base.model_copy(update={"kafka": started.bootstrap}), sizes))
 
