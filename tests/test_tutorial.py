@@ -1,4 +1,4 @@
-"""The tutorial's files are accepted and do what it says; its commands exist, and those of some how-to pages."""
+"""The tutorial's files are accepted and do what it says; commands and topics of some other pages are right."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ from streamproc.channels.sign import standard
 from streamproc.cli.main import GROUPS
 from streamproc.cli.rules import app as rules_app
 from streamproc.config.kinds import KINDS, identify
+from streamproc.kafka.topic_file import declared_topics
 from streamproc.model.webhook import Webhook, standard_key
 from streamproc.rules import compile_rule, parse_rule
+from streamproc.settings import Settings
 from streamproc.sources.decode import Decoder
 from streamproc.web.routes.registry import all_routes
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "tutorial.md").read_text()
+PLAN = (DOCS / "concepts" / "scaling.md").read_text()
 OTHERS = ("scale", "upgrade", "recover", "size-a-deployment")
 """How-to pages whose commands are read too."""
 FILES = dict(re.findall(r"^```\w+ file=(\S+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
@@ -164,6 +167,16 @@ def test_every_command_is_one(line: str) -> None:
         name, *words = words
         command = command.commands[name]
     command.make_context(name, words)  # raises a usage error
+
+
+def test_the_overlay_of_the_plan_can_be_used(tmp_path: Path) -> None:
+    [overlay] = re.findall(r"^```yaml\nenvironments:\n(.*?)^```", PLAN, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "topics.yaml"
+    path.write_text(f"{(DOCS.parent / 'topics.yaml').read_text().rstrip()}\n{overlay}")
+    partitions = {
+        spec.name: spec.partitions for spec in declared_topics(Settings(topics_file=path, environment="million"))
+    }
+    assert (partitions["events"], partitions["signals"]) == (96, 48)
 
 
 def test_every_address_is_a_route() -> None:

@@ -55,7 +55,7 @@ Told = tuple[int, Purpose, bool]
 @dataclass(slots=True, eq=False)
 class _Line:
     """A chain's queue. `revision`: the latest settled; `told`: the latest delivered; `failed`: the trigger that failed;
-    `marks`: its live marks.
+    `marks`: its live marks; `reference`: what the provider calls the latest message of the chain.
     """
 
     queue: list[Entry] = field(default_factory=list)
@@ -63,6 +63,7 @@ class _Line:
     told: Told | None = None
     failed: str | None = None
     marks: int = 0
+    reference: str = ""
 
 
 class Outbox:
@@ -181,7 +182,12 @@ class Outbox:
 
     def due(self, now: int, room: int | None = None) -> list[Entry]:
         """Entries to attempt now, at most `room`; each must be given back to `finished` or `released`."""
-        return self._lanes.take(now, room)
+        taken = self._lanes.take(now, room)
+        for entry in taken:
+            reference = self._line(entry.notification.chain).reference
+            if reference != entry.notification.reference:
+                entry.notification = replace(entry.notification, reference=reference)
+        return taken
 
     def next_due(self) -> int | None:
         """When to call `due` again, ms; a time in the past: at once; None: after an `add`, `finished`, `released`."""
@@ -210,6 +216,7 @@ class Outbox:
             self._lanes.schedule(entry)
             return effects
         if isinstance(verdict, Delivered):
+            entry.reference = outcome.reference
             self._end(entry, DeliveryState.DELIVERED, outcome.reason, effects, now)
         else:
             self._end(entry, DeliveryState.GAVE_UP, verdict.reason, effects, now)
@@ -371,6 +378,7 @@ class Outbox:
         line.revision = max(line.revision, delivery.revision)
         if delivery.state is DeliveryState.DELIVERED and (line.told is None or line.told[0] <= delivery.revision):
             line.told = (delivery.revision, Purpose(delivery.purpose), delivery.fallback_for is not None)
+            line.reference = delivery.reference or line.reference
         if mark.failed:
             line.failed = mark.delivery.id
             self._failed[mark.delivery.id] = mark

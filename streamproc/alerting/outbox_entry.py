@@ -27,6 +27,7 @@ class Entry:
     at: int
     tries: int = 0
     attempts: tuple[Attempt, ...] = ()
+    reference: str = ""
     live: bool = True
     in_flight: bool = False
 
@@ -233,6 +234,7 @@ def delivery_of(
         step=notification.step,
         repeat=notification.repeat,
         fallback_for=notification.fallback_for,
+        reference=entry.reference,
         detail="; ".join(part for part in (replay, detail) if part),
     )
 

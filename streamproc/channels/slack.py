@@ -2,6 +2,9 @@
 
 Slack says in the body whether it took the message, also under status 200: `ok` (incoming webhook) or
 `{"ok": true}` (API); anything else is not a delivery. 429 comes with Retry-After.
+
+With a token, the message that told of an alert is changed (`chat.update`) when that is acknowledged, escalated or
+resolved; where it cannot be changed any more, there is a new one.
 """
 
 from __future__ import annotations
@@ -22,10 +25,13 @@ from streamproc.channels.transport import BaseTransport, outcome_of
 from streamproc.channels.webhook import hidden, own_headers
 from streamproc.model.channel import SlackChannel
 from streamproc.model.channel_settings import ChannelSettings
-from streamproc.model.notification import Notification
+from streamproc.model.notification import Notification, Purpose
 from streamproc.model.webhook import WebhookSettings
 
 API = "https://slack.com/api"
+_CHANGES = frozenset({Purpose.ACKNOWLEDGED, Purpose.ESCALATED, Purpose.RESOLVED})
+GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"})
+"""Error codes of `chat.update` that say that the message cannot be changed any more."""
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,63}")
 
 RATE_LIMITS = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
@@ -65,6 +71,9 @@ class SlackTransport(BaseTransport):
             headers["Authorization"] = f"Bearer {token}"
             message = {"channel": channel.channel, "unfurl_links": False, "unfurl_media": False, **message}
             secrets = [token]
+            changed = await self._changed(notification, message, headers, [token])
+            if changed is not None:
+                return changed
             url = f"{self._api}/chat.postMessage"
         else:
             assert isinstance(channel, SlackChannel | WebhookSettings)
@@ -79,6 +88,21 @@ class SlackTransport(BaseTransport):
         outcome = outcome_of(result, secrets)
         return classified(result, outcome) if isinstance(result, Answer) else outcome
 
+    async def _changed(
+        self, notification: Notification, message: Mapping[str, Any], headers: Mapping[str, str], secrets: list[str]
+    ) -> Outcome | None:
+        """The attempt to change the message that told of the alert; None: there is none that can be changed."""
+        where, _, ts = notification.reference.partition(":")
+        if not ts or notification.purpose not in _CHANGES or notification.members:
+            return None
+        body = {**message, "channel": where, "ts": ts}
+        result = await self._http.post(f"{self._api}/chat.update", headers, orjson.dumps(body))
+        outcome = outcome_of(result, secrets)
+        if not isinstance(result, Answer):
+            return outcome
+        outcome = classified(result, outcome)
+        return None if outcome.detail in GONE else outcome
+
 
 def classified(answer: Answer, outcome: Outcome) -> Outcome:
     """The outcome by what Slack says in the body."""
@@ -87,7 +111,9 @@ def classified(answer: Answer, outcome: Outcome) -> Outcome:
     text = answer.body.decode("utf-8", "replace").strip()
     document = _document(text)
     if text == "ok" or document.get("ok") is True:
-        return outcome
+        where, ts = document.get("channel"), document.get("ts")
+        named = isinstance(where, str) and isinstance(ts, str) and len(where) + len(ts) < 100
+        return replace(outcome, reference=f"{where}:{ts}") if named else outcome
     code = text if _CODE.fullmatch(text) else document.get("error")
     if not answer.complete or not isinstance(code, str):
         return replace(outcome, kind=OutcomeKind.RETRY, reason=Reason.BAD_ANSWER, detail="not an answer of Slack's")

@@ -123,7 +123,8 @@ class Outcome:
 
     `retry_after`: seconds, as the provider asked. `excerpt`: the beginning of the answer, secrets masked, at most
     20 kB. `detail`: a short text for people. `latency_ms`: from the start of the attempt to its end. `progress`: for a
-    channel with several recipients, who needs no further attempt; None for all others.
+    channel with several recipients, who needs no further attempt; None for all others. `reference`: what the provider
+    calls the message, where a later one can change it.
     """
 
     kind: OutcomeKind
@@ -134,6 +135,7 @@ class Outcome:
     latency_ms: int = 0
     detail: str = ""
     progress: Progress | None = None
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,8 @@ class Delivery:
     repeat: int = 0
     fallback_for: ChannelRef | None = None
     detail: str = ""
+    reference: str = ""
+    """What the provider calls the message."""
 
     def encode(self) -> bytes:
         """The JSON value on the `deliveries` topic."""
@@ -264,6 +268,7 @@ class Delivery:
                 "repeat": self.repeat,
                 "fallback_for": None if self.fallback_for is None else str(self.fallback_for),
                 "detail": self.detail,
+                "reference": self.reference,
             }
         )
 
@@ -297,6 +302,7 @@ class Delivery:
                 repeat=doc.get("repeat", 0),
                 fallback_for=None if not doc.get("fallback_for") else ChannelRef.parse(doc["fallback_for"]),
                 detail=doc.get("detail", ""),
+                reference=doc.get("reference", ""),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a delivery: {error!r}") from None

@@ -95,6 +95,8 @@ class Notification:
     fallback_for: ChannelRef | None = None
     replay_of: str = ""
     progress: Progress = NONE_YET
+    reference: str = ""
+    """Not on the topic: what the provider calls the latest message about the alert (`Outcome.reference`)."""
     content: Content | None = None
 
     @property

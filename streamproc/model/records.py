@@ -243,6 +243,7 @@ class DeliveryRecord(Record):
     repeat: int = 0
     fallback_for: str | None = None
     detail: str = ""
+    reference: Annotated[str, Field(description="what the provider calls the message")] = ""
 
 
 class ConfigValue(Record):

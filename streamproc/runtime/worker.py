@@ -83,7 +83,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         log.info(
             "worker.starting", health=f"http://{settings.worker_http.host}:{site.port}/readyz", state=str(directory)
         )
-        metrics.RULES_WITHOUT_GEOIP.set_function(lambda: 0 if geoip.loaded else tailer.snapshot.rules.needing_place)
+        _export(tailer, geoip)
         await app.start()
         tasks += [asyncio.create_task(route.tick_forever()), asyncio.create_task(geoip.keep_fresh())]
         tasks.append(asyncio.create_task(watch(app, settings.stall_timeout)))
@@ -101,3 +101,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         await site.stop()
         lock.close()
     return app.failure
+
+
+def _export(tailer: ConfigTailer, geoip: GeoIp) -> None:
+    """Count the rules that see nothing for want of a GeoIP file."""
+    metrics.RULES_WITHOUT_GEOIP.set_function(lambda: 0 if geoip.loaded else tailer.snapshot.rules.needing_place)

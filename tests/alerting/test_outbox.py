@@ -359,3 +359,19 @@ def test_stored_values_of_an_unknown_version_are_refused() -> None:
 
 def test_a_superseded_record_is_final() -> None:
     assert [state for state in DeliveryState if not state.final] == [DeliveryState.PENDING, DeliveryState.RETRYING]
+
+
+def test_what_the_provider_calls_a_message_is_known_to_those_that_follow_also_after_a_restart() -> None:
+    desk = Desk()
+    desk.carry_out(desk.outbox.add(notification(1), 0))
+    (entry,) = desk.outbox.due(0)
+    assert entry.notification.reference == ""
+    desk.carry_out(desk.outbox.finished(entry.id, replace(OK, reference="C1:17"), 1, Still()))
+    desk.carry_out(desk.outbox.add(notification(2, Purpose.ACKNOWLEDGED), 2))
+    (entry,) = desk.outbox.due(2)
+    assert entry.notification.reference == "C1:17"
+    desk.carry_out(desk.outbox.finished(entry.id, OK, 3, Still()))
+    again, _ = Outbox.restored(desk.table.items(), lambda _: desk.terms, 4)
+    again.add(notification(3, Purpose.RESOLVED), 5)
+    (entry,) = again.due(5)
+    assert entry.notification.reference == "C1:17"

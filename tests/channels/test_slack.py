@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -16,7 +17,7 @@ from streamproc.alerting.render_slack import escaped
 from streamproc.alerting.render_slack import slack as slack_message
 from streamproc.channels.registry import Transports
 from streamproc.channels.slack import SlackTransport
-from streamproc.model.notification import Purpose
+from streamproc.model.notification import Notification, Purpose
 from tests.channels.receiver import ALERT, answer, http, notification, receiving, slack, slack_api, webhook
 
 
@@ -182,3 +183,49 @@ async def test_a_webhook_with_slacks_address_is_spoken_to_as_slack(url: str, mon
         channel = webhook(url)
         assert transports._transport(channel) == "slack"
         assert transports._transport(webhook("https://x.example/hooks.slack.com")) == "webhook"
+
+
+def sent_before(purpose: Purpose, reference: str = "C123:1700.5") -> Notification:
+    return replace(notification(purpose), reference=reference)
+
+
+async def test_with_a_token_the_message_changes_when_the_alert_does() -> None:
+    script = [answer(200, '{"ok": true, "channel": "C123", "ts": "1700.5"}'), answer(200, '{"ok": true}')]
+    async with receiving(*script) as receiver, http() as client:
+        transport = SlackTransport(client, Transports(client, {})._environment, api=receiver.url)
+        first = await transport.send(notification(), slack_api("xoxb-1"))
+        assert first.reference == "C123:1700.5"
+        outcome = await transport.send(sent_before(Purpose.RESOLVED, first.reference), slack_api("xoxb-1"))
+    assert outcome.kind == "delivered"
+    update = receiver.requests[1]
+    assert " /services/T00/B00/xyzzy/chat.update " in f" {update.line} ".replace("POST", "")
+    assert (update.json["channel"], update.json["ts"]) == ("C123", "1700.5")
+    assert update.json["text"] == "✅ Alert Resolved: Excessive Failed Logins"
+
+
+@pytest.mark.parametrize("code", ["message_not_found", "edit_window_closed", "cant_update_message"])
+async def test_where_the_message_cannot_be_changed_there_is_a_new_one(code: str) -> None:
+    script = [answer(200, f'{{"ok": false, "error": "{code}"}}'), answer(200, '{"ok": true}')]
+    async with receiving(*script) as receiver, http() as client:
+        transport = SlackTransport(client, Transports(client, {})._environment, api=receiver.url)
+        outcome = await transport.send(sent_before(Purpose.ACKNOWLEDGED), slack_api("xoxb-1"))
+    assert outcome.kind == "delivered"
+    assert [request.line.split()[1].rpartition("/")[2] for request in receiver.requests] == [
+        "chat.update",
+        "chat.postMessage",
+    ]
+
+
+@pytest.mark.parametrize("purpose", [Purpose.UPDATED, Purpose.REOPENED])
+async def test_what_is_news_is_a_new_message(purpose: Purpose) -> None:
+    async with receiving(answer(200, '{"ok": true}')) as receiver, http() as client:
+        transport = SlackTransport(client, Transports(client, {})._environment, api=receiver.url)
+        await transport.send(sent_before(purpose), slack_api("xoxb-1"))
+    assert "chat.postMessage" in receiver.requests[0].line
+
+
+async def test_a_change_that_must_wait_is_tried_again() -> None:
+    async with receiving(answer(429, "", "Retry-After: 3")) as receiver, http() as client:
+        transport = SlackTransport(client, Transports(client, {})._environment, api=receiver.url)
+        outcome = await transport.send(sent_before(Purpose.RESOLVED), slack_api("xoxb-1"))
+    assert (outcome.kind, outcome.retry_after) == ("retry", 3.0)

@@ -16,7 +16,7 @@ from streamproc import geoip as module
 from streamproc.config.snapshot import Snapshot
 from streamproc.geoip import GeoIp, GeoIpError
 from streamproc.rules import RuleIndex, compile_rule, parse_rule
-from streamproc.runtime.worker import _watch
+from streamproc.runtime.worker import _export
 from tests.mmdb import AUSTRALIAN, BRITISH, LONDON, SYDNEY, write_cities, write_mmdb
 
 
@@ -226,7 +226,7 @@ def test_the_gauge_counts_rules_until_there_is_a_file(file: Path) -> None:
     written = {"id": "r", "name": "R", "type": "impossible_travel", "condition": {}}
     rules = RuleIndex.empty.with_tenant("acme", [compile_rule(parse_rule(written, default_tenant="acme"), 1)])
     tailer, geoip = Tailer(), GeoIp(file)
-    _watch(tailer, geoip)  # type: ignore[arg-type]
+    _export(tailer, geoip)  # type: ignore[arg-type]
     values = []
     for snapshot in (tailer.snapshot, Snapshot(1, rules, {}, {}, {})):
         tailer.snapshot = snapshot

@@ -165,7 +165,7 @@ export function table(items, columns, caption) {
       { class: "cards" },
       h("caption", { class: "visually-hidden" }, caption),
       h("thead", {}, h("tr", {}, columns.map((one) => h("th", { scope: "col", class: one.kind }, one.title || h("span", { class: "visually-hidden" }, "Actions"))))),
-      h("tbody", {}, items.map((item) => h("tr", {}, columns.map((one) => h("td", { class: [one.kind, one.lead && "lead-cell"], data: { label: one.title || "" } }, one.cell(item)))))),
+      h("tbody", {}, items.map((item) => h("tr", {}, columns.map((one) => h("td", { class: [one.kind, one.lead && "lead-cell"], data: { label: one.title || "" } }, h("div", { class: "cell" }, one.cell(item))))))),
     ),
   );
 }
