@@ -95,6 +95,7 @@ RECOVERY_REMAINING = Gauge(
 RECOVERED = Counter(
     "streamproc_recovered_records_total", "Records that recovery read from the changelog", ["changelog"]
 )
+STANDBY_COPIES = Gauge("streamproc_standby_copies", "Local copies of others' partitions, brought up to date lately")
 RECOVERY_SECONDS = Histogram(
     "streamproc_recovery_seconds",
     "From taking a partition over until its table is open",

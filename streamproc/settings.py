@@ -155,6 +155,9 @@ class Settings(BaseSettings):
     """Days after which a resolved alert gets its tombstones on `alerts` and `incidents`."""
     stall_timeout: Annotated[float, Field(ge=10, le=86_400)] = 300.0
     """A process that has records waiting and moves none of them for so many seconds ends, with a reason."""
+    standby_interval: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """Each worker keeps local copies of the state that others work on, and brings them up to date so many seconds after
+    it last did; it then takes over in a moment. 0: no copies."""
     commit_interval: Annotated[float, Field(ge=0.05, le=60)] = 1.0
     """Seconds between commits of what was read."""
 

@@ -28,6 +28,7 @@ from streamproc.model.command import Command
 from streamproc.runtime.app import LaneApp
 from streamproc.runtime.census import Census
 from streamproc.runtime.lane import Lane, Slice
+from streamproc.runtime.standby import Standby
 
 log = structlog.get_logger(__name__)
 
@@ -72,21 +73,25 @@ class Detect:
         self.sources = [f"{spec.topic}/{p}" for spec in topics.sources for p in range(spec.partitions)]
         self.alert_retention_ms = app.settings.alert_retention_days * DAY_MS
         metrics.DEAD_LETTERS.labels("bad_signal")  # from 0 on, or Prometheus would not see the first increase
+        self.standby = Standby(self.ledger, self._changelog.partitions)
         self.opening: dict[int, Ledger] = {}
         """Ledgers that are recovering, for the health site."""
 
+    def ledger(self, partition: int) -> Ledger:
+        """That of a partition, not open."""
+        directory = self._directory / "detectors" / str(partition)
+        return Ledger(self._ledgers, self._changelog.topic, partition, directory, timer_of)
+
     async def open_lane(self, partition: int) -> Lane:
         """Take the partition over, recover its table and start."""
-        ledger = Ledger(
-            self._ledgers,
-            self._changelog.topic,
-            partition,
-            self._directory / "detectors" / str(partition),
-            timer_of,
-        )
+        ledger = self.ledger(partition)
+        await self.standby.hand_over(partition)
         self.opening[partition] = ledger
         try:
             await ledger.open()
+        except BaseException:
+            self.standby.take_back(partition)
+            raise
         finally:
             self.opening.pop(partition, None)
         worker = DetectPartition(self, ledger)
@@ -232,6 +237,7 @@ class DetectPartition:
         self._census.forget()
         metrics.STREAM_TIME.remove(str(self._ledger.partition))
         await self._ledger.close()
+        self._detect.standby.take_back(self._ledger.partition)
 
     async def _bury(self, record: Any, error: SignalError) -> None:
         metrics.DEAD_LETTERS.labels("bad_signal").inc()

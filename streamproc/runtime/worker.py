@@ -87,6 +87,8 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         await app.start()
         tasks += [asyncio.create_task(route.tick_forever()), asyncio.create_task(geoip.keep_fresh())]
         tasks.append(asyncio.create_task(watch(app, settings.stall_timeout)))
+        if settings.standby_interval:
+            tasks.append(asyncio.create_task(detect.standby.keep(settings.standby_interval)))
         for task in tasks:
             task.add_done_callback(
                 lambda task: None if task.cancelled() else app.fail(task.exception() or RuntimeError("a task ended"))

@@ -74,6 +74,7 @@ def test_an_attack_is_seen_arriving_and_dealt_with(site: Running, new_page: NewP
 
     page.keyboard.press("u")
     row(page, "192.0.2.3").get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
     page.keyboard.press("e")
     page.get_by_label("Note (optional)").fill("A real one")
     page.get_by_role("dialog").get_by_role("button", name="Escalate").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ def opened(new_page: NewPage, name: str, ids: dict[str, str], **options: Any) ->
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.locator("#live")).to_have_text("Live")
     expect(page.locator(".loading")).to_have_count(0)
-    page.wait_for_load_state("networkidle") if name == "sign-in" else page.wait_for_timeout(400)
+    page.wait_for_timeout(400)  # what comes after the first answer, such as charts
     return page
 
 
@@ -118,7 +119,7 @@ def test_photographs(new_page: NewPage, ids: dict[str, str], name: str) -> None:
     where = os.environ["STREAMPROC_TEST_SCREENSHOTS"]
     if where == "docs" and name not in PHOTOGRAPHED:
         pytest.skip("not in the documentation")
-    target = SCREENSHOTS if where == "docs" else SCREENSHOTS.__class__(where)
+    target = SCREENSHOTS if where == "docs" else Path(where)
     target.mkdir(parents=True, exist_ok=True)
     for width, height, dark in ((1440, 900, False), (390, 844, False), (1440, 900, True)):
         if where == "docs" and dark and name != "alert":
