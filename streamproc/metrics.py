@@ -33,6 +33,11 @@ DEAD_LETTERS = Counter("streamproc_dead_letters_total", "Records sent to dead-le
 SKIPPED = Counter("streamproc_records_skipped_total", "Native records that are right and no events", ["topic"])
 MATCHED = Counter("streamproc_hits_total", "Hits sent to detect: one per matching rule and group")
 NO_GROUP = Counter("streamproc_hits_without_group_total", "Matches dropped because a group value was absent")
+OVER_LIMIT = Counter(
+    "streamproc_events_over_limit_total",
+    "Events that came faster than their tenant's plan says (`events_per_second`); they are worked on all the same",
+    ["tenant"],
+)
 ROUTE_SECONDS = Histogram(
     "streamproc_route_slice_seconds",
     "From a slice's delivery until its frames are acknowledged",

@@ -165,6 +165,9 @@ class Settings(BaseSettings):
     """An MMDB file that gives an address its country and coordinates; read again when it changes."""
     allowed_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     """Networks that deliveries may reach though they are private, separated by commas."""
+    channel_variables: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_texts)] = ("*",)
+    """Environment variables that channels may name as `${NAME}`, separated by commas; `*` and `?` stand for others.
+    `STREAMPROC_…` never, and those of cloud accounts (`AWS_…`, `AZURE_…`, `GOOGLE_…`, …) only where named in full."""
     redact: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_texts)] = ()
     """Fields taken out of events before anything of them is stored or sent, such as `actor.email` or
     `raw.**.password`, separated by commas."""

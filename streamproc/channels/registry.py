@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from streamproc import metrics
@@ -67,13 +67,15 @@ class Transports:
         links: Links = no_links,
         *,
         allow_apprise: bool = False,
+        variables: Sequence[str] = ("*",),
     ) -> None:
         """`environment`: the variables that settings may name as `${NAME}`, usually `os.environ`.
 
         `templates` finds content templates; without it there are none. `links` makes the links that show an alert
         without signing in (`AlertLinks`). `allow_apprise`: channels of type apprise may be used.
+        `variables`: those of the environment that settings may name (see `Environment`).
         """
-        self._environment = Environment(environment)
+        self._environment = Environment(environment, variables)
         self._templates = templates or (lambda tenant, id: None)
         self._links = links
         self._transports = {name: make(http, self._environment, links) for name, make in TRANSPORTS.items()}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from pydantic import SecretStr
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OWN_PREFIX = "STREAMPROC_"
+RESERVED = ("STREAMPROC_", "AWS_", "AZURE_", "GOOGLE_", "GCP_", "ALIBABA_", "ALIYUN_", "KUBERNETES_", "VAULT_")
+"""Beginnings of names that belong to the process and to the machine's account at a cloud."""
 MASK = "***"
 SHORTEST_MASKED = 6
 """Shorter texts are not masked: they would riddle an answer without hiding anything."""
@@ -20,11 +22,13 @@ class SettingError(ValueError):
 
 
 class Environment:
-    """The variables that settings may name. The product's own (`STREAMPROC_…`) are not among them: whoever may
-    write a webhook could else have them sent to it."""
+    """The variables that settings may name. Those of `RESERVED` are not among them: whoever may write a webhook could
+    else have them sent to it."""
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], allowed: Sequence[str] = ("*",)) -> None:
+        """`allowed`: names that may be used, with `*` and `?`; a reserved one only where it is named without them."""
         self._variables = variables
+        self._allowed = allowed
 
     def text(self, setting: SecretStr) -> str:
         """The setting with its variables filled in. Raises `SettingError`."""
@@ -33,8 +37,13 @@ class Environment:
     def _value(self, name: str) -> str:
         if not _NAME.fullmatch(name):
             raise SettingError(f"${{{name}}} is not the name of an environment variable")
-        if name.upper().startswith(_OWN_PREFIX):
-            raise SettingError(f"${{{name}}}: variables that begin with {_OWN_PREFIX} cannot be used here")
+        own = name.upper().startswith(RESERVED[0])
+        reserved = name.upper().startswith(RESERVED) and name not in self._allowed
+        if own or reserved or not any(fnmatchcase(name, pattern) for pattern in self._allowed):
+            raise SettingError(
+                f"${{{name}}}: this variable cannot be used here"
+                + ("" if own else "; an operator may allow it (STREAMPROC_CHANNEL_VARIABLES)")
+            )
         value = self._variables.get(name)
         if value is None:
             raise SettingError(f"the environment variable {name} is not set where deliveries are sent")

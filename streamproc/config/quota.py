@@ -46,6 +46,19 @@ def check_quota(snapshot: Snapshot, changes: Sequence[Change]) -> None:
             )
 
 
+def event_rates(snapshot: Snapshot) -> dict[str, int]:
+    """Events a second by tenant, of those whose plan has a limit; a plan that cannot be read has none."""
+    rates: dict[str, int] = {}
+    for record in snapshot.records(PLAN):
+        try:
+            rate = parse_plan(record.document()).events_per_second
+        except DocumentError:
+            continue
+        if rate is not None:
+            rates[record.tenant] = rate
+    return rates
+
+
 def _after(snapshot: Snapshot, kind: str, tenant: str, changes: Iterable[Change]) -> list[ConfigRecord]:
     """The tenant's records of a kind once the changes are made."""
     records = {record.key: record for record in snapshot.records(kind, tenant)}

@@ -39,6 +39,8 @@ POLL_MS = 50
 that waiting for one takes as long as it may."""
 SIZES_S = 10.0
 """How often a ledger in use tells its table's size."""
+BEYOND_S = 10.0
+"""How long a topic may seem to end before what was read of it."""
 _POSITION = b"m:position:"
 RESIZING = b"m:resizing"
 """The key of the mark of a resize (`resize_plan`)."""
@@ -50,6 +52,10 @@ Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 class Fenced(RuntimeError):  # noqa: N818 - it names a fact, as the broker does
     """Another process owns the partition now. Whoever sees this must stop writing and rejoin."""
+
+
+class TopicRecreatedError(RuntimeError):
+    """A topic ends before what was read of it: it was deleted and made anew under state that remembers the old one."""
 
 
 class RecoveryStalledError(RuntimeError):
@@ -224,8 +230,31 @@ class Ledger:
                 moot = table.entries_of(deleted) if deleted else ()
                 table.write({}, (), (), position, int(time.time()), moot)
             self._offset = max(position, start)
+            await self._check_positions(consumer)
         finally:
             await consumer.stop()
+
+    async def _check_positions(self, consumer: AIOKafkaConsumer) -> None:
+        """Refuse to go on where a topic ends before what was read of it: all that comes would be passed over until its
+        offsets have caught up. A broker that has just started may need a moment to know its end.
+        """
+        deadline = time.monotonic() + BEYOND_S
+        while True:
+            reached = {
+                TopicPartition(key[len(_POSITION) :].decode(), self.partition): int.from_bytes(value, "big")
+                for key, value in self.table.items(_POSITION)
+            }
+            ends = await consumer.end_offsets(list(reached)) if reached else {}
+            beyond = [tp for tp, offset in reached.items() if offset > ends[tp]]
+            if not beyond:
+                return
+            if time.monotonic() > deadline:
+                tp = beyond[0]
+                raise TopicRecreatedError(
+                    f"{tp.topic}/{tp.partition} ends at {ends[tp]}, but {self.changelog}/{self.partition} says that it was "
+                    f"read up to {reached[tp]}: was the topic made anew? docs/how-to/recover.md says what goes with it"
+                )
+            await asyncio.sleep(0.5)
 
     def _replay(self, table: LocalTable, records: Iterable[Any], deleted: set[bytes]) -> None:
         """Apply records of the changelog; `deleted` gathers the keys that the copy had and has no more."""

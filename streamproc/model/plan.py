@@ -1,4 +1,5 @@
-"""A tenant's *plan*: how many rules it may have (CONTRACT "HTTP": free 2, starter 10, pro 50, enterprise none)."""
+"""A tenant's *plan*: how many rules it may have (CONTRACT "HTTP": free 2, starter 10, pro 50, enterprise none), and how
+many events it is to send."""
 
 from __future__ import annotations
 
@@ -40,6 +41,8 @@ class Plan(Frozen):
     plan: PlanName
     max_rules: Annotated[int | None, Field(ge=0, le=1_000_000, strict=True)] = None
     """In place of the plan's own number; None: that one."""
+    events_per_second: Annotated[int | None, Field(ge=1, le=1_000_000_000, strict=True)] = None
+    """What it may send; more is counted, and not turned away (docs/adr/0011). None: any number."""
 
     @property
     def quota(self) -> int | None:

@@ -77,7 +77,14 @@ async def run_delivery(settings: Settings, stop: asyncio.Event) -> BaseException
         try:
             ledgers = LedgerSettings(client, deadline)
             links = AlertLinks(settings.public_url, keyring.derived(LABEL)[0]) if settings.public_url else no_links
-            transports = Transports(http, os.environ, lookup.template, links, allow_apprise=settings.allow_apprise)
+            transports = Transports(
+                http,
+                os.environ,
+                lookup.template,
+                links,
+                allow_apprise=settings.allow_apprise,
+                variables=settings.channel_variables,
+            )
             notify = Notify(app, lookup, producer, topics, ledgers, directory)
             deliver = Deliver(app, lookup, transports, producer, topics, ledgers, directory, disable)
             # Alerts and deliveries of a partition feed one table, so one lane.

@@ -29,6 +29,7 @@ from streamproc.settings import Settings
 CHUNK_ROWS = 5000
 CHUNK_BYTES = 4 * 1024 * 1024
 """One transaction holds so much, and a little more."""
+TELL_S = 5.0
 _MODULUS = 1 << 128
 
 Progress = Callable[[str], None]
@@ -173,6 +174,8 @@ class TableResize:
         topic = self._input.topic
         out: list[Output] = []
         size = records = 0
+        self._progress(f"{topic}: sending again what was not applied")
+        told = time.monotonic()
         async for partition, record in self._backlog(plan):
             if record is None:
                 out += [Output(topic, target, None, value) for target, value in splitter.ended(partition)]
@@ -185,7 +188,9 @@ class TableResize:
             records += 1
             if records >= CHUNK_ROWS or size >= CHUNK_BYTES:
                 await holder.commit({RESIZING: plan.encode()}, (), (), out, {})
-                self._progress(f"{topic}: {plan.resent} records sent again")
+                if time.monotonic() - told > TELL_S:
+                    self._progress(f"{topic}: {plan.resent} records sent again")
+                    told = time.monotonic()
                 out, size, records = [], 0, 0
         plan.next, plan.phase = list(plan.ends), Phase.CHECKING
         rows = [position_row(topic, end) for end in plan.ends]

@@ -10,8 +10,11 @@ from typing import Any
 import structlog
 
 from streamproc import metrics
+from streamproc.config.quota import event_rates
+from streamproc.config.snapshot import Snapshot
 from streamproc.engine.frame import frames, pack_frame, pack_tick
 from streamproc.engine.match import Matcher
+from streamproc.engine.meter import Meter
 from streamproc.kafka.dead_letter import DeadLetter
 from streamproc.kafka.ledger import Record
 from streamproc.kafka.producer import AwaitedProducer
@@ -59,6 +62,9 @@ class Route:
         self._bury_values = bury_values
         for reason in Reason:
             metrics.DEAD_LETTERS.labels(str(reason))  # from 0 on, or Prometheus would not see the first increase
+        self._rates: dict[str, int] = {}
+        self._rated: Snapshot | None = None
+        self._meters: dict[str, Meter] = {}
         self._times: dict[str, int] = {}
         self._exported: set[tuple[str, str]] = set()
         self.records = 0
@@ -68,6 +74,7 @@ class Route:
         """A lane for one source partition."""
         source = f"{topic}/{partition}"
         self._times.pop(source, None)
+        self._meters.pop(source, None)
 
         async def work(slices: list[Slice]) -> None:
             for _, records in slices:
@@ -81,17 +88,29 @@ class Route:
         matcher.use(snapshot.rules)
         hits: list[Hit] = []
         decoder = self._decoders[topic]
-        match, decode = matcher.match, decoder.decode_batch
+        match, decode, candidates = matcher.match, decoder.decode_batch, snapshot.rules.candidates
+        rates = self._limits(snapshot)
+        sent: dict[str, int] = {}
+
+        def counted(tenant: str, doc: dict[str, Any]) -> object:
+            if tenant in rates:
+                sent[tenant] = sent.get(tenant, 0) + 1
+            return candidates(tenant, doc)
+
+        wanted = counted if rates else candidates
         wrong: list[tuple[Sequence[Any], Sequence[tuple[int, Any]]]] = []
         # Nothing is awaited until the hits are packed: the lanes share the matcher and what it counts.
         for start in range(0, len(records), STRETCH):
             stretch = records[start : start + STRETCH]
             # All are validated; only those that some rule might match are made.
-            events, errors = decode(stretch, partition, snapshot.rules.candidates)
+            events, errors = decode(stretch, partition, wanted)
             for event in events:
                 match(event, event.place, hits)
             if errors:
                 wrong.append((stretch, errors))
+            if sent:
+                self._meter(source, sent, stretch[-1].timestamp)
+                sent.clear()
         matcher.tallies(hits)
         out: dict[tuple[str, int], list[Record]] = {}
         if hits:
@@ -110,6 +129,20 @@ class Route:
         metrics.MATCHED.inc(len(hits))
         metrics.NO_GROUP.inc(no_group)
         metrics.ROUTE_SECONDS.observe(time.perf_counter() - started)
+
+    def _limits(self, snapshot: Snapshot) -> dict[str, int]:
+        """Events a second by tenant, as far as plans limit them."""
+        if snapshot is not self._rated:
+            self._rates, self._rated = event_rates(snapshot), snapshot
+            for tenant in self._rates:
+                metrics.OVER_LIMIT.labels(tenant)  # from 0 on, or Prometheus would not see the first increase
+        return self._rates
+
+    def _meter(self, source: str, sent: dict[str, int], at: int) -> None:
+        meter = self._meters.setdefault(source, Meter())
+        meter.rates = self._rates
+        for tenant, over in meter.count(sent, at).items():
+            metrics.OVER_LIMIT.labels(tenant).inc(over)
 
     async def _bury(
         self, topic: str, partition: int, records: Sequence[Any], errors: Sequence[tuple[int, Any]]

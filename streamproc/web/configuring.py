@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,12 +20,13 @@ from pydantic import BaseModel
 from streamproc.config.changes import Action, Change, Wanted, check_document, plan
 from streamproc.config.kinds import KINDS
 from streamproc.config.quota import check_quota
+from streamproc.config.keyring import SealError
 from streamproc.config.record import ConfigRecord, record_key
 from streamproc.config.sealing import SECRETS, hidden, open_sealed
 from streamproc.model.document import DocumentError, Problem, snake_cased
 from streamproc.model.times import iso
 from streamproc.web.auditing import record_changes
-from streamproc.web.masking import merged, with_secrets
+from streamproc.web.masking import carried_off, merged, with_secrets
 from streamproc.web.problem import ApiError
 from streamproc.web.route import Call
 
@@ -167,6 +169,11 @@ def _checked(
     wanted = check_document({**document, "id": id}, call.site.keyring, kind, tenant)
     if isinstance(wanted.meaning, BaseModel):
         wanted = replace(wanted, spec=snake_cased(type(wanted.meaning), wanted.spec))
+    if before is not None:
+        with suppress(SealError):  # what cannot be opened cannot be sent anywhere
+            problems = carried_off(kind, spec, open_sealed(before, call.site.keyring), wanted.spec)
+            if problems:
+                raise DocumentError(tuple(problems))
     return wanted
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from streamproc.config.sealing import HIDDEN, SECRETS, has_sealed
 from streamproc.model.document import DocumentError, Problem, snake
@@ -35,6 +36,47 @@ def with_secrets(kind: str, spec: Mapping[str, Any], before: Mapping[str, Any] |
     if same_type:  # another type of channel has other secrets
         result |= {name: value for name, value in had.items() if name not in named}
     return result
+
+
+_ADDRESSES = ("url", "endpoint", "host")
+"""Fields that say where secrets are sent."""
+
+
+def carried_off(
+    kind: str, sent: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[Problem]:
+    """The secrets that `sent` does not repeat while it changes the address that they are sent to.
+
+    Whoever may change a channel may not read its secrets; keeping them for an address of theirs would let them.
+    `before` and `after` are documents with secrets in the clear.
+    """
+    if all(_host(before.get(name)) == _host(after.get(name)) for name in _ADDRESSES):
+        return []
+    repeated = {snake(name) for name, value in sent.items() if value is not None and not _masked(value)}
+    kept = SECRETS.get(kind, frozenset()) - {*_ADDRESSES} - repeated
+    return [
+        Problem(name, "is to be sent again: the address is another one now, and would get the secret that is kept")
+        for name in sorted(kept)
+        if after.get(name) and after.get(name) == before.get(name)
+    ]
+
+
+def _host(address: Any) -> str:
+    """What a change of makes an address another one."""
+    if not isinstance(address, str):
+        return ""
+    try:
+        return urlsplit(address).netloc.lower() or address.lower()
+    except ValueError:
+        return address
+
+
+def _masked(value: Any) -> bool:
+    if has_sealed(value):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(_masked, value.values()))
+    return any(map(_masked, value)) if isinstance(value, list) else bool(value == HIDDEN)
 
 
 def _unmasked(value: Any, before: Any, path: str, problems: list[Problem]) -> Any:

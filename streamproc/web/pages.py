@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -32,6 +33,8 @@ TYPES = {
 """What kinds of files there are; others below `static/` are not served."""
 MAX_TEXT = 512 * 1024
 SOURCE = "text"
+_NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?|0[ox][0-9a-fA-F]+")
+"""Text that YAML 1.2 would read as a number; PyYAML quotes what 1.1 would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def static_files() -> Mapping[str, StaticFile]:
 
 
 async def index(call: Call[Any, None]) -> Answer:
-    """The one page; which of its views it shows stands behind the # of the address, which browsers keep to themselves."""
+    """The one page; which of its views it shows stands behind the # of the address, which browsers do not send."""
     return _file(call, INDEX)
 
 
@@ -111,10 +114,12 @@ async def read_text(call: Call[Any, Written]) -> Answer:
 async def write_text(call: Call[Any, Unwritten]) -> Answer:
     """`{text}`: the document in YAML, its fields in their order."""
     _signed_in(call)
-    text = yaml.dump(
-        call.body.document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False
-    )
-    return {"text": text}
+    return {"text": await asyncio.to_thread(text_of, call.body.document)}
+
+
+def text_of(document: Mapping[str, Any]) -> str:
+    """A JSON value in YAML, a field a line, as `parse_documents` reads it back."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False)
 
 
 def _signed_in(call: Call[Any, Any]) -> None:
@@ -123,14 +128,15 @@ def _signed_in(call: Call[Any, Any]) -> None:
 
 
 class _Dumper(yaml.SafeDumper):
-    """A field a line, so that what is wrong with it has a line; several lines of text as a block, plain lists on one."""
+    """A field a line, so that an error at it has its own line; text of several lines as a block, plain lists on one."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else "'" if _NUMBER.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:

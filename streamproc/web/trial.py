@@ -111,7 +111,9 @@ async def try_channels(
     places = asyncio.Semaphore(MOST_AT_ONCE)
     ends = asyncio.get_running_loop().time() + seconds
     async with Http(allowed_networks=settings.allowed_networks, total_seconds=seconds) as http:
-        transports = Transports(http, environment, allow_apprise=settings.allow_apprise)
+        transports = Transports(
+            http, environment, allow_apprise=settings.allow_apprise, variables=settings.channel_variables
+        )
 
         async def attempt(channel: ChannelSettings) -> Tried:
             try:

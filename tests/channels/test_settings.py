@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from streamproc.channels.secrets import Environment, SettingError
 from streamproc.model.channel import SECRET_FIELDS, SETTINGS, SlackChannel, Webhook, parse_channel, parse_webhook
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.document import DocumentError, snake
@@ -176,3 +178,25 @@ def test_every_secret_of_a_channel_is_sealed() -> None:
     }
     assert secret - SECRET_FIELDS["channel"] == set()
     assert {"url", "password", "auth_token", "access_key_secret"} <= secret
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed", "usable"),
+    [
+        ("HOOK", ("*",), True),
+        ("HOOK", ("SOC_*",), False),
+        ("SOC_HOOK", ("SOC_*",), True),
+        ("AWS_SECRET_ACCESS_KEY", ("*",), False),
+        ("AWS_SECRET_ACCESS_KEY", ("AWS_*",), False),
+        ("AWS_SECRET_ACCESS_KEY", ("*", "AWS_SECRET_ACCESS_KEY"), True),
+        ("aws_secret_access_key", ("*",), False),
+        ("STREAMPROC_SECRET_KEY", ("STREAMPROC_SECRET_KEY",), False),
+    ],
+)
+def test_a_tenant_cannot_have_the_machine_s_own_secrets_sent(name: str, allowed: tuple[str, ...], usable: bool) -> None:
+    environment = Environment({name: "value"}, allowed)
+    if usable:
+        assert environment.text(SecretStr(f"x${{{name}}}")) == "xvalue"
+    else:
+        with pytest.raises(SettingError, match="this variable cannot be used here"):
+            environment.text(SecretStr(f"x${{{name}}}"))

@@ -179,7 +179,7 @@ async def test_custom_headers_and_variables() -> None:
         ({"secret": "${NOT_SET}"}, "the environment variable NOT_SET is not set where deliveries are sent"),
         (
             {"headers": {"X": "${STREAMPROC_SECRET_KEY}"}},
-            "${STREAMPROC_SECRET_KEY}: variables that begin with STREAMPROC_ cannot be used here",
+            "${STREAMPROC_SECRET_KEY}: this variable cannot be used here",
         ),
         ({"headers": {"X": "${}"}}, "${} is not the name of an environment variable"),
         ({"headers": {"X": "${LINES}"}}, "headers: the value of X holds a line break or control character"),

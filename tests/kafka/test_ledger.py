@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc.kafka.client import client_options
-from streamproc.kafka.ledger import Fenced, Ledger, LedgerSettings, Output, RecoveryStalledError
+from streamproc.kafka.ledger import Fenced, Ledger, LedgerSettings, Output, RecoveryStalledError, TopicRecreatedError
 from streamproc.settings import Settings
 
 pytestmark = pytest.mark.broker
@@ -233,3 +233,16 @@ async def test_a_deletion_by_somebody_else_leaves_no_timer_behind(make) -> None:
     assert dict(again.table.items(b"k")) == {b"k2": b"20"}
     assert [key for key, _ in again.table.items(b"t")] == [b"t" + (20).to_bytes(8, "big") + b"k2"]
     assert again.table.due(1000, 10) == [(20, b"k2")]
+
+
+async def test_a_topic_that_was_made_anew_is_refused_rather_than_passed_over(
+    make, settings_with_topics: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = settings_with_topics.topic(SIGNALS)
+    ledger = make()
+    await ledger.open()
+    await ledger.commit({b"k1": b"5"}, (), (), (), {signals: 3})
+    await ledger.close()
+    monkeypatch.setattr("streamproc.kafka.ledger.BEYOND_S", 0.2)
+    with pytest.raises(TopicRecreatedError, match=f"{signals}/1 ends at 0, but .* says that it was read up to 3"):
+        await make().open()

@@ -23,22 +23,28 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from streamproc.alerting.fingerprint import partition_of
+from streamproc.alerting.outbox_entry import Ailing, Entry, Mark
 from streamproc.engine import state as codec
 from streamproc.engine.frame import Frame, RuleRef, frames, pack_frame, pack_tick, unpack
 from streamproc.kafka.admin import ClusterAdmin, TopicState
 from streamproc.kafka.client import client_options
 from streamproc.kafka.ledger import Ledger, Output, ResizeUnfinishedError
+from streamproc.kafka.partition import partition_by
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topic_file import shipped_file
 from streamproc.kafka.topics import apply_topics, load_topics
 from streamproc.kafka.whole_topic import read_partition
+from streamproc.model.channel_settings import ChannelRef
+from streamproc.model.delivery import DeliveryState
+from streamproc.model.notification import Notification
 from streamproc.runtime import resize_table
 from streamproc.runtime.resize import plan, planned, resize
 from streamproc.runtime.resize_table import ResizeError
 from streamproc.runtime.route import Route
 from streamproc.runtime.takeover import StillRunningError, taken_over
 from streamproc.settings import Settings
+from tests.alerting.making import delivery, notification
 from tests.faults.harness import RULES, Process, apply_config, oracle, produce, settled, workload
 
 DETECT = ("signals", "detectors-changelog")
@@ -259,6 +265,65 @@ async def test_rows_that_changed_on_the_way_are_noticed(
     with pytest.raises(ResizeUnfinishedError):
         async with taken_over(after, load_topics(after)["detectors-changelog"], 5):
             pass
+
+
+@pytest.mark.broker
+async def test_what_is_being_delivered_moves_with_its_channel(
+    broker: str, new_settings: NewSettings, tmp_path: Path
+) -> None:
+    before = new_settings(kafka=broker)
+    await apply_topics(before)
+    topics = load_topics(before)
+    outbox, spec, dead = topics["outbox-changelog"], topics["notifications"], topics["dead-letters"]
+    told = [
+        notification(revision, tenant=f"tenant{n % 5}", channel=ChannelRef("webhook", f"hook{n}"))
+        for n in range(20)
+        for revision in (1, 2, 3)
+    ]
+
+    def place(one: Any, partitions: int) -> int:
+        return partition_by(f"{one.tenant}/{one.channel}", partitions)
+
+    rows: dict[bytes, bytes] = {}
+    for partition in range(4):
+        puts: dict[bytes, bytes | None] = {}
+        for n, one in enumerate(told):
+            if place(one, 4) == partition:
+                mark = Mark(delivery(one, DeliveryState.DELIVERED, 5), 99, failed=False)
+                ailing = Ailing(one.tenant, one.channel, 1, 2, 3)
+                item = (Entry(one, 7), mark, ailing)[n % 3]
+                puts[b"o%d" % n] = item.encode()
+        rows |= {key: value for key, value in puts.items() if value is not None}
+        async with taken_over(before, outbox, partition) as ledger:
+            await ledger.commit(puts, (), (), (), {})
+    producer = AwaitedProducer(client_options(before), 30.0, dead.topic, dead.partitions)
+    await producer.start()
+    for one in told:
+        await producer.send({(spec.topic, place(one, 4)): [(one.delivery_id.encode(), one.encode(), [])]})
+    await producer.stop()
+
+    after = with_counts(before, tmp_path, notifications=6, outbox_changelog=6)
+    made = await resize(after, lambda _: None)
+    assert made.done["deliver"].resent == len(told)
+    found: dict[bytes, bytes] = {}
+    again: list[tuple[bytes, bytes]] = []
+    for partition in range(6):
+        async with taken_over(after, outbox, partition) as ledger:
+            held = dict(ledger.table.items(b"o"))
+            position = ledger.position(spec.topic)
+        for key, value in held.items():
+            assert place(told[int(key[1:])], 6) == partition
+            assert found.setdefault(key, value) is value, "twice"
+        async for record in read_partition(after, spec.topic, partition):
+            if record.offset >= position:
+                assert place(Notification.decode(record.value), 6) == partition
+                again.append((record.key, record.value))
+    assert found == rows
+    wanted = [(one.delivery_id.encode(), one.encode()) for one in told]
+    assert sorted(again) == sorted(wanted)
+    for n in range(20):  # of one channel in the order they had
+        mine = set(wanted[3 * n : 3 * n + 3])
+        assert [one for one in again if one in mine] == wanted[3 * n : 3 * n + 3]
 
 
 def run_resize(settings: Settings, directory: Path, *options: str) -> subprocess.CompletedProcess[str]:

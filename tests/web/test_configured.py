@@ -94,6 +94,28 @@ async def test_a_secret_stays_until_another_is_sent(api: Api) -> None:
     assert "secret-word" not in wrong.text
 
 
+async def test_a_kept_secret_does_not_go_to_another_address(api: Api) -> None:
+    document = {"url": "https://soc.example.com/x", "secret": SECRET, "headers": {"Authorization": "Bearer abc"}}
+    made = (await api("PUT", "/v1/webhooks/moved", document)).json
+    mine = "https://mine.example.net/x"
+    for method, change in (
+        ("PATCH", {"url": mine}),
+        ("PUT", {"url": mine}),
+        ("PUT", {**made, "url": mine}),
+        ("PATCH", {"url": mine, "secret": SECRET}),
+        ("PATCH", {"url": "https://soc.example.com:8443/x"}),
+    ):
+        refused = await api(method, "/v1/webhooks/moved", change, status=422)
+        assert "to be sent again" in refused.text
+        assert "headers" in {error["path"] for error in refused.json["errors"]}
+    assert clear(api, "webhook", "moved")["url"] == document["url"]
+    await api("PATCH", "/v1/webhooks/moved", {"url": "https://soc.example.com/y"})  # the same host keeps them
+    await api("PUT", "/v1/webhooks/moved", {**document, "url": mine})
+    await api("PATCH", "/v1/webhooks/moved", {"url": "https://other.example.net/", "secret": None, "headers": None})
+    found = clear(api, "webhook", "moved")
+    assert (found["url"], found.get("secret"), found.get("headers")) == ("https://other.example.net/", None, None)
+
+
 async def test_a_webhooks_secret_is_rotated_with_overlap(api: Api) -> None:
     await api("PUT", "/v1/webhooks/w", {"url": "https://soc.example.com/x", "secret": SECRET})
     turned = (await api("POST", "/v1/webhooks/w/rotate-secret", {"overlap_seconds": 3600})).json

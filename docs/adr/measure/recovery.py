@@ -52,7 +52,7 @@ async def fill(settings: Settings, topic: str, path: Path, first: int, count: in
     for start in range(first, first + count, BATCH):
         rows = dict(row(n) for n in range(start, min(start + BATCH, first + count)))
         timers = [(timer_of(key, value), key) for key, value in rows.items()]
-        await ledger.commit(dict(rows), timers, (), (), {"signals": start})
+        await ledger.commit(dict(rows), timers, (), (), {})
     await ledger.close()
 
 

@@ -62,7 +62,7 @@ export const CHANNEL_STARTERS = [
   ["lark", "Lark", "id: lark\ntype: lark\ntoken: ${LARK_TOKEN}\n"],
   ["sms", "Text message", "id: sms\ntype: sms\nprovider: twilio\naccount_sid: AC…\nauth_token: ${TWILIO_TOKEN}\nsender: \"+15550100\"\nrecipients: []\n"],
   ["voice", "Voice call", "id: voice\ntype: voice\nprovider: twilio\naccount_sid: AC…\nauth_token: ${TWILIO_TOKEN}\nsender: \"+15550100\"\nrecipients: []\n"],
-  ["eventbridge", "EventBridge", "id: eventbridge\ntype: eventbridge\nprovider: aws\nregion: eu-central-1\nbus: default\naccess_key_id: AKIA…\naccess_key_secret: ${AWS_SECRET}\n"],
+  ["eventbridge", "EventBridge", "id: eventbridge\ntype: eventbridge\nprovider: aws\nregion: eu-central-1\nbus: default\naccess_key_id: AKIA…\naccess_key_secret: ${EVENTBRIDGE_SECRET}\n"],
   ["function_compute", "Function Compute", "id: function\ntype: function_compute\nurl: https://…\n"],
 ];
 export const WEBHOOK_STARTERS = [

@@ -77,7 +77,7 @@ def new_page(browser: playwright.Browser, site: Running) -> Iterator[NewPage]:
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on(
             "console",
-            lambda line: said.append(line.text) if line.type == "error" and "status of" not in line.text else None,
+            lambda line: said.append(line.text) if line.type == "error" and "Failed to load" not in line.text else None,
         )
         if key != "":
             context.request.post("/v1/session", data={"key": key or site.key})

@@ -1,4 +1,4 @@
-"""Everything that the dashboard shows, running: worker, delivery and API as processes, a receiver, one tenant's things."""
+"""All that the dashboard shows, running: worker, delivery and API as processes, a receiver, and one tenant's things."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _ready(url: str) -> bool:
 class _Receiver(http.server.BaseHTTPRequestHandler):
     """Takes what webhooks send; what is sent to /broken is refused."""
 
-    received: list[dict[str, Any]] = []  # noqa: RUF012 - set anew for each run
+    received: list[dict[str, Any]] = []
 
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
