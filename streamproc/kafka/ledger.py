@@ -239,10 +239,12 @@ class Ledger:
         offsets have caught up. A broker that has just started may need a moment to know its end.
         """
         deadline = time.monotonic() + BEYOND_S
+        there = await consumer.topics()
         while True:
             reached = {
                 TopicPartition(key[len(_POSITION) :].decode(), self.partition): int.from_bytes(value, "big")
                 for key, value in self.table.items(_POSITION)
+                if key[len(_POSITION) :].decode() in there
             }
             ends = await consumer.end_offsets(list(reached)) if reached else {}
             beyond = [tp for tp, offset in reached.items() if offset > ends[tp]]

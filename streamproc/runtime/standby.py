@@ -11,10 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from streamproc import metrics
-from streamproc.kafka.ledger import Ledger, RecoveryStalledError
+from streamproc.kafka.ledger import Ledger
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +55,7 @@ class Standby:
                     continue
                 try:
                     await self._ledger_of(partition).catch_up()
-                except (KafkaError, OSError, TimeoutError, RecoveryStalledError) as error:
+                except Exception as error:  # a copy is a convenience: whatever it is, the work goes on without
                     log.warning("standby.failed", partition=partition, error=f"{type(error).__name__}: {error}")
                 else:
                     kept += 1

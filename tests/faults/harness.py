@@ -201,6 +201,13 @@ class Process:
             self.kill()
             return None
 
+    async def joined(self, times: int = 1, limit_s: float = 90) -> None:
+        """Wait until it has got partitions so many times, over all its starts."""
+        deadline = time.monotonic() + limit_s
+        while self.tail(100_000).count("partitions.assigned") < times:
+            assert time.monotonic() < deadline, f"it has not joined: {self.tail()}"
+            await asyncio.sleep(0.2)
+
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 

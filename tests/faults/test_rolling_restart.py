@@ -36,12 +36,15 @@ async def test_a_rolling_restart_loses_and_repeats_nothing(
     try:
         for worker in workers:
             worker.start()
-        await asyncio.sleep(4)
+        for worker in workers:
+            await worker.joined()
         sending = asyncio.create_task(produce(settings, events, per_second=3_000))
         for worker in workers * 2:
             await asyncio.sleep(2.5)
             stops.append(await _stop(worker))
+            before = worker.tail(100_000).count("partitions.assigned")
             worker.start()
+            await worker.joined(before + 1)
         await sending
         wrong = ["nothing looked at yet"]
         deadline = time.monotonic() + 90
@@ -49,8 +52,7 @@ async def test_a_rolling_restart_loses_and_repeats_nothing(
             await asyncio.sleep(1)
             wrong = differences(expected, latest(await read_topic(settings, "alerts")))
         assert not wrong, "\n".join([*wrong[:20], *(worker.tail() for worker in workers)])
-        for worker in workers:
-            stops.append(await _stop(worker))
+        stops += [await _stop(worker) for worker in workers]
         assert await lag(settings, settings.worker_group, ["events"]) == 0, "nobody committed but those who stopped"
         assert not await read_topic(settings, "dead-letters")
         assert not [line for worker in workers for line in worker.tail(1000).splitlines() if "lane.abandoned" in line]

@@ -38,7 +38,7 @@ export function listPage(box, kind, { actions = [], above } = {}) {
 export const addressOf = (kind, item) => `${kind.page}/${one(item.id)}${session.who.operator ? `?owner=${one(item.tenant_id)}` : ""}`;
 
 // The thing, or null for a new one, and what its page needs. `starters`: [[id, title, text]].
-export async function editPage({ box, id, query, go, reopen, titled }, kind, { starters, beside, below, actions = () => [], aboveText, readDocument }) {
+export async function editPage({ box, id, query, go, reopen, titled }, kind, { starters, beside, below, actions = () => [], aboveText, readDocument, layout }) {
   const isNew = id === "new";
   const owner = query.get("owner") || session.tenant;
   const item = isNew ? null : await get(`${kind.path}/${one(id)}`, ofTenant(owner));
@@ -93,7 +93,7 @@ export async function editPage({ box, id, query, go, reopen, titled }, kind, { s
       ],
     }),
     said,
-    side ? h("div", { class: "split" }, main, h("div", { class: "stack" }, side)) : main,
+    layout ? layout(main, side) : side ? h("div", { class: "split" }, main, h("div", { class: "stack" }, side)) : main,
     below?.(item, whose, edit) || "",
   );
   edit.read();

@@ -43,7 +43,7 @@ export function show(place) {
       taken = path;
       draw(shown);
     }),
-    below: () => h("div", { class: "stack spaced" }, card("The tree", { sub: "as it stands in the text" }, tree), card("If nobody answers", ladder)),
+    layout: (settings, side) => h("div", { class: "stack" }, h("div", { class: "split" }, h("div", { class: "stack" }, card("The tree", { sub: "as it stands in the text below" }, tree), card("If nobody answers", ladder)), side), settings),
   });
 }
 

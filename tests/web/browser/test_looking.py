@@ -84,7 +84,7 @@ def test_no_serious_barrier_in_either_theme_or_on_a_phone(new_page: NewPage, ids
     page = opened(new_page, name, ids)
     assert barriers(page) == []
     page.emulate_media(color_scheme="dark")
-    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     assert barriers(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -125,6 +125,6 @@ def test_photographs(new_page: NewPage, ids: dict[str, str], name: str) -> None:
         if where == "docs" and dark and name != "alert":
             continue
         page = opened(new_page, name, ids, width=width, height=height, dark=dark)
-        file = target / f"{name}-{width}{'-dark' if dark else ''}.jpg"
-        page.screenshot(path=file, type="jpeg", quality=70, full_page=where != "docs")
+        file = target / f"{name}-{width}{'-dark' if dark else ''}.png"
+        page.screenshot(path=file, full_page=where != "docs")
         assert file.stat().st_size < 150_000 or where != "docs"
