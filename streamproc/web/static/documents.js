@@ -1,7 +1,7 @@
 // Documents that people write as text: read, checked, saved; errors at their lines.
 
 import { listAll, post, session } from "./api.js";
-import { editor, lineOf, problemList } from "./editor.js";
+import { editor, hasLine, lineOf, problemList } from "./editor.js";
 import { failure, field, fill, h, notice } from "./ui.js";
 
 const ANSWERED = ["revision", "updated_at", "updated_by", "status", "problem", "managed", "last_triggered_at", "open_alerts", "kind", "tenant_id"];
@@ -22,15 +22,15 @@ export async function fromText(text) {
 }
 
 // For operators: whose a new thing is. `every`: also "*".
-export function tenantInput(every) {
+export function tenantInput(every, label = "Tenant", changed = undefined) {
   if (!session.who.operator) return null;
   const known = h("datalist", { id: "known-tenants" });
   listAll("/v1/plans", { tenant_id: undefined }).then(
     (found) => fill(known, [...(every ? ["*"] : []), ...found.map((one) => one.tenant_id).filter((one) => one !== "*")].map((name) => h("option", { value: name }))),
     () => {},
   );
-  const input = h("input", { name: "tenant_id", value: session.tenant, list: "known-tenants", autocomplete: "off", spellcheck: "false" });
-  const element = h("div", {}, field("Tenant", input, every ? "Whose it is; * is every tenant." : "Whose it is."), known);
+  const input = h("input", { name: "tenant_id", value: session.tenant, list: "known-tenants", autocomplete: "off", spellcheck: "false", onchange: () => changed?.() });
+  const element = h("div", {}, field(label, input, every ? "Whose it is; * is every tenant." : null), known);
   return { element, get value() { return input.value.trim(); } };
 }
 
@@ -55,7 +55,7 @@ export function documentEditor({ text, label, check, told, readonly, rows }) {
   });
 
   function show(found) {
-    const marked = found.map((one) => ({ ...one, line: one.line ?? lineOf(state.lines, one.path) })).sort((a, b) => a.line - b.line);
+    const marked = found.map((one) => ({ ...one, line: one.line ?? lineOf(state.lines, one.path), inline: one.path && !hasLine(state.lines, one.path) ? `${one.path} ${one.message}` : one.message })).sort((a, b) => a.line - b.line);
     box.mark(marked);
     fill(problems, marked.length > 0 && problemList(marked, box));
     const wrong = marked.filter((one) => one.level === "error" && !one.finding).length;

@@ -42,7 +42,7 @@ export function editor({ text = "", label, changed, readonly, rows }) {
       behind,
       lines.map((line, n) => {
         const mark = byLine.get(n + 1);
-        return h("div", { class: mark && (mark.level === "error" ? "is-wrong" : "is-doubtful") }, colouredLine(line), mark && h("span", { class: "inline-note" }, mark.message));
+        return h("div", { class: mark && (mark.level === "error" ? "is-wrong" : "is-doubtful") }, colouredLine(line), mark && h("span", { class: "inline-note" }, mark.inline || mark.message));
       }),
     );
     fill(gutter, lines.map((_, n) => h("div", { class: byLine.has(n + 1) && (byLine.get(n + 1).level === "error" ? "has-error" : "has-warning") }, String(n + 1))));
@@ -103,9 +103,14 @@ export function editor({ text = "", label, changed, readonly, rows }) {
 
 const snake = (text) => text.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
 
+const snaked = (lines) => new Map(Object.entries(lines).map(([one, line]) => [snake(one), line]));
+
+// Whether the path itself was written.
+export const hasLine = (lines, path) => snaked(lines).has(snake(path));
+
 // The line of a path such as condition.group_by[0], or of the nearest part above it that was written.
 export function lineOf(lines, path) {
-  const known = new Map(Object.entries(lines).map(([one, line]) => [snake(one), line]));
+  const known = snaked(lines);
   let at = snake(path || "");
   while (at && !known.has(at)) at = at.slice(0, Math.max(at.lastIndexOf("."), at.lastIndexOf("["), 0));
   return known.get(at) ?? 1;

@@ -79,7 +79,7 @@ export async function show({ box, id, go, titled }) {
   function drawFacts() {
     const rows = [
       ["Rule", [link(`/rules/${one(alert.rule.id)}${alert.rule.owner === "*" ? "?owner=*" : ""}`, alert.rule.name || alert.rule.id), h("span", { class: "sub" }, ` ${alert.rule.type}, revision ${alert.rule.revision}`)]],
-      Object.keys(alert.group || {}).length && ["Group", Object.entries(alert.group).map(([name, value]) => h("div", {}, h("code", {}, name), " ", String(value)))],
+      Object.keys(alert.group || {}).length > 0 && ["Group", Object.entries(alert.group).map(([name, value]) => h("div", {}, h("code", {}, name), " ", String(value)))],
       ["Tenant", alert.tenant_id],
       alert.category && ["Category", alert.category],
       ["Assigned to", alert.assignee || h("span", { class: "muted" }, "nobody")],
@@ -91,8 +91,8 @@ export async function show({ box, id, go, titled }) {
       ["Arrived", when(alert.created_at, true)],
       ["Last change", when(alert.updated_at)],
       alert.source && ["Source", alert.source],
-      alert.mitre_tactics?.length && ["MITRE ATT&CK", alert.mitre_tactics.join(", ")],
-      alert.mitre_techniques?.length && ["Techniques", h("span", { class: "chips" }, alert.mitre_techniques.map((technique) => (/^T\d{4}(\.\d{3})?$/.test(technique) ? safeLink(`https://attack.mitre.org/techniques/${technique.replace(".", "/")}/`, technique) : badge(technique))))],
+      alert.mitre_tactics?.length > 0 && ["MITRE ATT&CK", alert.mitre_tactics.join(", ")],
+      alert.mitre_techniques?.length > 0 && ["Techniques", h("span", { class: "chips" }, alert.mitre_techniques.map((technique) => (/^T\d{4}(\.\d{3})?$/.test(technique) ? safeLink(`https://attack.mitre.org/techniques/${technique.replace(".", "/")}/`, technique) : badge(technique))))],
       alert.runbook && ["Runbook", safeLink(alert.runbook, alert.runbook)],
       ["Id", h("code", {}, alert.id)],
     ].filter(Boolean);

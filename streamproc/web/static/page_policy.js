@@ -54,7 +54,7 @@ function policyTree(policy, taken) {
     if (!how.size) return "";
     return how.has(path) ? (["yes", "no", "told", "end"].includes(how.get(path)) ? "is-taken" : "is-taken is-passed") : "is-passed";
   };
-  const note = (path) => (how.has(path) && !["yes", "no", "end"].includes(how.get(path)) ? h("span", { class: "sub" }, how.get(path)) : null);
+  const note = (path) => (how.has(path) && !["yes", "no", "end", "told"].includes(how.get(path)) ? h("span", { class: "sub" }, how.get(path)) : null);
 
   function sequence(steps, path) {
     const parts = [];
@@ -158,7 +158,7 @@ function dryRun(item, whose, edit, tookPath) {
 }
 
 function happened(answer) {
-  const audience = (one) => [one.channels.length ? one.channels.join(", ") : "the rule's channels", one.users.length && `: ${one.users.join(", ")}`, one.quiet.length > 0 && h("span", { class: "sub" }, ` in quiet hours: ${one.quiet.join(", ")}`), one.lacking.length > 0 && h("span", { class: "sub" }, ` not found: ${one.lacking.map((who) => who.name).join(", ")}`)];
+  const audience = (one) => [one.channels.length ? one.channels.join(", ") : "the rule's channels", one.users.length > 0 && `: ${one.users.join(", ")}`, one.quiet.length > 0 && h("span", { class: "sub" }, ` in quiet hours: ${one.quiet.join(", ")}`), one.lacking.length > 0 && h("span", { class: "sub" }, ` not found: ${one.lacking.map((who) => who.name).join(", ")}`)];
   return h(
     "div",
     { class: "stack" },

@@ -29,7 +29,7 @@ export async function show({ box, id, query, go, reopen, titled }) {
   const rule = isNew ? null : await get(`/v1/rules/${one(id)}`, ofTenant(owner));
   const whose = ofTenant(rule ? rule.tenant_id : owner);
   const own = may("rules:write") && !rule?.managed;
-  const tenant = isNew ? tenantInput(true) : null;
+  const tenant = isNew ? tenantInput(true, "Tenant", () => edit.read()) : null;
   const text = rule ? await asText(bare(rule)) : STARTER;
   const said = h("div", { "aria-live": "polite" });
   titled(rule ? rule.name || rule.id : "New rule");
@@ -127,7 +127,13 @@ function playedTenant(rule, tenant) {
   const named = tenant ? tenant.value : rule?.tenant_id;
   if (!session.who.operator) return { given: () => ({}), element: null };
   if (named && named !== "*") return { given: () => ({ tenant_id: tenant ? tenant.value : named }), element: null };
-  const input = tenantInput(false);
+  const input = tenantInput(false, "Whose events");
+  const own = tenant?.element.querySelector("input");
+  const needed = () => {
+    input.element.hidden = Boolean(own) && own.value.trim() !== "*";
+  };
+  own?.addEventListener("change", needed);
+  needed();
   return { given: () => ({ tenant_id: tenant && tenant.value && tenant.value !== "*" ? tenant.value : input.value || session.tenant }), element: input.element };
 }
 

@@ -137,9 +137,10 @@ export function show({ box, query }) {
       } catch (problem) {
         const lines = text.value.split(/\r?\n/);
         const rows = problem.errors.map((error) => ({ ...error, line: Number(/^line (\d+)/.exec(error.path)?.[1] || 0) }));
+        const wrong = new Set(rows.map((row) => row.line)).size;
         fill(
           found,
-          notice("bad", h("p", { class: "strong" }, rows.length ? `${plural(rows.length, "row")} ${rows.length === 1 ? "has" : "have"} errors; nothing was imported.` : problem.message)),
+          notice("bad", h("p", { class: "strong" }, rows.length ? `${plural(wrong, "row")} ${wrong === 1 ? "has" : "have"} errors; nothing was imported.` : problem.message)),
           rows.length > 0 && table(rows, [{ title: "Line", lead: true, cell: (row) => h("span", { class: "strong" }, row.line ? `Line ${row.line}` : "File") }, { title: "What is wrong", cell: (row) => row.message }, { title: "The row", cell: (row) => h("code", {}, lines[row.line - 1] || "") }], "Errors"),
         );
         return false;
