@@ -253,8 +253,8 @@ class Ledger:
             if time.monotonic() > deadline:
                 tp = beyond[0]
                 raise TopicRecreatedError(
-                    f"{tp.topic}/{tp.partition} ends at {ends[tp]}, but {self.changelog}/{self.partition} says that it was "
-                    f"read up to {reached[tp]}: was the topic made anew? docs/how-to/recover.md says what goes with it"
+                    f"{tp.topic}/{tp.partition} ends at {ends[tp]}, but {self.changelog}/{self.partition} says that it "
+                    f"was read up to {reached[tp]}: was the topic made anew? docs/how-to/recover.md says what goes with it"
                 )
             await asyncio.sleep(0.5)
 

@@ -18,9 +18,9 @@ import structlog
 from pydantic import BaseModel
 
 from streamproc.config.changes import Action, Change, Wanted, check_document, plan
+from streamproc.config.keyring import SealError
 from streamproc.config.kinds import KINDS
 from streamproc.config.quota import check_quota
-from streamproc.config.keyring import SealError
 from streamproc.config.record import ConfigRecord, record_key
 from streamproc.config.sealing import SECRETS, hidden, open_sealed
 from streamproc.model.document import DocumentError, Problem, snake_cased
