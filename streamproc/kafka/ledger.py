@@ -254,7 +254,7 @@ class Ledger:
                 tp = beyond[0]
                 raise TopicRecreatedError(
                     f"{tp.topic}/{tp.partition} ends at {ends[tp]}, but {self.changelog}/{self.partition} says that it "
-                    f"was read up to {reached[tp]}: was the topic made anew? docs/how-to/recover.md says what goes with it"
+                    f"was read up to {reached[tp]}: was the topic made anew? docs/how-to/recover.md says what to do"
                 )
             await asyncio.sleep(0.5)
 

@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Everything running and furnished, with the alerts of an attack."""
     directory = tmp_path_factory.mktemp("browser")
@@ -50,9 +50,13 @@ def site(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
         yield made
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[playwright.Browser]:
-    """Debian's Chromium, without a window."""
+@pytest.fixture(scope="package")
+def browser(site: Running) -> Iterator[playwright.Browser]:
+    """Debian's Chromium, without a window.
+
+    While it is open the thread has a running event loop, in which neither `site` could be made nor asynchronous tests
+    run; so it is opened after the one and closed before the others.
+    """
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield opened

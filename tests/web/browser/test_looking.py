@@ -44,7 +44,7 @@ PAGES = {
 PHOTOGRAPHED = ("alerts", "alert", "rule", "gallery", "policy", "webhook", "silences", "statistics", "dead-letter")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ids(site: Running) -> dict[str, str]:
     """What the addresses name."""
     alert = next(one for one in site.alerts() if one["rule"]["id"] == "brute-force-login")
@@ -125,6 +125,6 @@ def test_photographs(new_page: NewPage, ids: dict[str, str], name: str) -> None:
         if where == "docs" and dark and name != "alert":
             continue
         page = opened(new_page, name, ids, width=width, height=height, dark=dark)
-        file = target / f"{name}-{width}{'-dark' if dark else ''}.png"
-        page.screenshot(path=file, full_page=where != "docs")
+        file = target / f"{name}-{width}{'-dark' if dark else ''}.jpg"
+        page.screenshot(path=file, type="jpeg", quality=80, full_page=where != "docs")
         assert file.stat().st_size < 150_000 or where != "docs"
