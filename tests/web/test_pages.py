@@ -6,7 +6,7 @@ import re
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamproc.config.documents import parse_documents
@@ -74,6 +74,7 @@ JSON = st.recursive(
 )
 
 
+@example({"\x85": "a\u2028b\r\n"})
 @given(st.dictionaries(NAMES, JSON, max_size=4))
 def test_any_document_comes_back_from_its_text(document: dict[str, object]) -> None:
     (read,) = parse_documents(text_of(document), "text")
