@@ -50,6 +50,10 @@ audit: $(VENV)/audit/.installed ## Look for known faults in dependencies, and fo
 	$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS) || status=1; \
 	exit $$status
 
+.PHONY: test-faults
+test-faults: $(VENV)/.installed-dev java ## Kill, pause, cut and damage real processes and brokers, and look for what is lost
+	@exec $(PYTHON) -m tests.faults.suite $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.installed ## Measure throughput and latency beside a bare client and stock Faust
 	@exec $(VENV)/bin/streamproc bench $(ARGS)

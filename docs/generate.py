@@ -246,6 +246,21 @@ def _shape(schema: dict[str, Any]) -> str:
     return f"{schema.get('type', 'any')}{limits}{default}"
 
 
+def faults() -> str:
+    """What the fault suite found, by fault; `make test-faults ARGS="--report docs/reference/reliability.json"`."""
+    found = json.loads((DOCS / "reference" / "reliability.json").read_text())
+    rows = []
+    for name, one in found.items():
+        if one["skipped"] is not None:
+            rows.append((f"`{name}`", one["about"], "skipped", "", "", "", "", one["skipped"]))
+            continue
+        same = {True: "yes", False: "no", None: "not looked at"}[one["state_equal"]]
+        counts = (str(one["runs"]), str(one["alerts"]), str(one["lost"]), str(one["extra"] + one["wrong"]))
+        rows.append((f"`{name}`", one["about"], *counts, f"{one['longest_pause_s']:.1f} s", same))
+    columns = ("fault", "what", "runs", "alerts", "lost", "extra or wrong", "longest pause", "state is the changelog's")
+    return table(columns, rows)
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (
@@ -258,6 +273,7 @@ GENERATED: dict[str, Callable[[], str]] = {
         delivery_reasons,
         attempt_outcomes,
         api,
+        faults,
     )
 }
 

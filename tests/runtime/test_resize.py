@@ -394,6 +394,7 @@ async def test_detection_goes_on_as_if_there_had_been_no_resize(
     worker = Process(["worker"], before, tmp_path / "w", "worker")
     worker.start()
     try:
+        await worker.joined()
         await produce(before, events[:10_000])
         wrong = await settled(before, oracle(events[:10_000], start), 60, [worker])
         assert not wrong, worker.tail()
@@ -434,6 +435,7 @@ async def test_detection_goes_on_as_if_there_had_been_no_resize(
     worker = Process(["worker"], after, tmp_path / "w", "again", {"STREAMPROC_TOPICS_FILE": str(after.topics_file)})
     worker.start()
     try:
+        await worker.joined()
         await produce(after, events[20_000:])
         wrong = await settled(after, expected, 90, [worker])
         assert not wrong, "\n".join([*wrong, worker.tail()])
