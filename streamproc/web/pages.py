@@ -135,10 +135,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style: str | None = "|" if "\n" in text else "'" if _NUMBER.fullmatch(text) else None
     if not all(character.isprintable() or character == "\n" for character in text):
         style = '"'  # other line breaks than \n would come back as spaces
-    else:
-        style = "|" if "\n" in text else "'" if _NUMBER.fullmatch(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
