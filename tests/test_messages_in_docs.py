@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 from streamproc.alerting.content import check, rendered
 from streamproc.alerting.content_variables import variables
 from streamproc.alerting.message import Message
+from streamproc.alerting.preview import SAMPLE
 from streamproc.alerting.sandbox import known_filters
 from streamproc.cli.config import app
-from streamproc.cli.content import SAMPLE
 from streamproc.cli.failures import InputError
 from streamproc.model.content_template import METHODS, ContentTemplate, parse_content_template
 from streamproc.model.notification import Purpose

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,59 +10,17 @@ import orjson
 import typer
 
 from streamproc.alerting.content import ContentError, check, rendered
-from streamproc.alerting.message import Message
-from streamproc.alerting.render import headline, plain
-from streamproc.alerting.render_email import email
+from streamproc.alerting.preview import SAMPLE, SECOND, built_in, message_of
 from streamproc.cli.failures import FINDINGS, InputError
 from streamproc.cli.output import note, print_json
 from streamproc.cli.session import ask, read_snapshot
 from streamproc.config.documents import read_documents
-from streamproc.model.channel_settings import Language
 from streamproc.model.content import Content
-from streamproc.model.content_template import LANGUAGES, METHODS, ContentTemplate, Method, parse_content_template
+from streamproc.model.content_template import LANGUAGES, METHODS, ContentTemplate, parse_content_template
 from streamproc.model.document import DocumentError
-from streamproc.model.notification import Purpose
 from streamproc.settings import load_settings
 
 BUILT_IN = "built-in"
-
-SAMPLE: dict[str, Any] = {
-    "event_type": "alert.triggered",
-    "id": "alt_4f7a8b9c-0d1e-4f3a-8b5c-6d7e8f9a0b1c",
-    "revision": 1,
-    "tenant_id": "acme",
-    "status": "open",
-    "severity": "high",
-    "category": "identity",
-    "title": "Excessive Failed Logins",
-    "description": "Somebody tries passwords.",
-    "reason": "5 events in 300 s for actor.ip 203.0.113.7",
-    "rule": {"id": "excessive-failed-logins", "revision": 3, "name": "Excessive Failed Logins", "type": "threshold"},
-    "group": {"actor.ip": "203.0.113.7"},
-    "trigger_count": 1,
-    "context": {"count": 5, "window_seconds": 300},
-    "event": {
-        "id": "evt_01",
-        "action": "user.login",
-        "outcome": "failure",
-        "actor": {"id": "user_alice", "email": "alice@example.com", "ip": "203.0.113.7", "country": "DE"},
-        "resource": {"type": "session", "id": "session_1"},
-        "region": "eu-west-1",
-    },
-    "runbook": "https://wiki.example.com/failed-logins",
-    "created_at": "2026-02-10T14:32:15.123Z",
-    "triggered_at": "2026-02-10T14:32:15.123Z",
-}
-"""The alert of previews where none is given."""
-SECOND: dict[str, Any] = {
-    **SAMPLE,
-    "id": "alt_9c8b7a6f-1e0d-4a2b-9c4d-0f1e2d3c4b5a",
-    "severity": "critical",
-    "title": "Root login",
-    "reason": "console.login by root from 198.51.100.23",
-    "group": {"actor.id": "root"},
-    "triggered_at": "2026-02-10T14:40:02.000Z",
-}
 
 
 def preview_template(
@@ -83,9 +40,9 @@ def preview_template(
         raise InputError(f"--method: {method!r} is not one of {', '.join(METHODS)}")
     if language not in LANGUAGES:
         raise InputError(f"--language: {language!r} is not one of {', '.join(LANGUAGES)}")
-    message = _message(_alerts(alert, bundle), "zh" if language == "zh" else "en")
+    message = message_of(_alerts(alert, bundle), "zh" if language == "zh" else "en")
     if template == BUILT_IN:
-        _show(_built_in(message, way), as_json)
+        _show(built_in(message, way), as_json)
         return
     found = _template(template, tenant)
     try:
@@ -95,7 +52,7 @@ def preview_template(
         raise typer.Exit(FINDINGS) from None
     if content is None:
         note(f"{found.id} has nothing for {method}; the built-in text would be sent")
-        content = _built_in(message, way)
+        content = built_in(message, way)
     _show(content, as_json)
 
 
@@ -133,24 +90,6 @@ def _alerts(path: Path | None, bundle: bool) -> list[dict[str, Any]]:
     if not alerts or not all(isinstance(one, dict) for one in alerts):
         raise InputError(f"{path}: is not an alert, nor a list of alerts")
     return alerts
-
-
-def _message(alerts: list[dict[str, Any]], language: Language) -> Message:
-    each = tuple(Message(one, _purpose(one), language=language) for one in alerts)
-    return each[0] if len(each) == 1 else replace(each[-1], members=each)
-
-
-def _purpose(alert: dict[str, Any]) -> Purpose:
-    """As its record says what has happened."""
-    names = {"alert.acknowledged": Purpose.ACKNOWLEDGED, "alert.resolved": Purpose.RESOLVED}
-    return names.get(str(alert.get("event_type")), Purpose.TRIGGERED)
-
-
-def _built_in(message: Message, method: Method) -> Content:
-    if method == "email":
-        mail = email(message)
-        return Content(mail.subject, mail.text, mail.html)
-    return Content(headline(message), plain(message))
 
 
 def _show(content: Content, as_json: bool) -> None:

@@ -29,6 +29,7 @@ MODULES = (
     "routes.webhooks",
     "routes.users",
     "routes.policies",
+    "routes.previews",
     "routes.keys",
     "routes.audit",
     "routes.compat",
