@@ -17,6 +17,7 @@ from typing import Any
 
 from streamproc.alerting.alert_link import AlertLinks
 from streamproc.alerting.message import Message
+from streamproc.alerting.preview import SAMPLE, SECOND
 from streamproc.alerting.render_dingtalk import dingtalk
 from streamproc.alerting.render_email import email
 from streamproc.alerting.render_lark import lark
@@ -24,7 +25,6 @@ from streamproc.alerting.render_pagerduty import pagerduty
 from streamproc.alerting.render_slack import slack
 from streamproc.alerting.render_teams import teams
 from streamproc.alerting.render_wecom import wecom
-from streamproc.cli.content import SAMPLE, SECOND
 from streamproc.model.notification import Purpose
 
 HERE = Path(__file__).parent
