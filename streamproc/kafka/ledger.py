@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,7 +142,7 @@ class Ledger:
     async def catch_up(self) -> None:
         """Bring the local copy up to the end of the changelog, and close it. Takes nothing over: the owner goes on."""
         try:
-            self._table = await asyncio.get_running_loop().run_in_executor(None, self._open_table)
+            await self._open_copy()
             await self._recover()
         finally:
             await self.close()
@@ -158,7 +159,7 @@ class Ledger:
         )
         self._producer = producer
         await producer.start()
-        self._table = await asyncio.get_running_loop().run_in_executor(None, self._open_table)
+        await self._open_copy()
         try:
             await self._recover()
         except RecoveryStalledError as error:
@@ -169,6 +170,16 @@ class Ledger:
             raise ResizeUnfinishedError(
                 f"{self.changelog}/{self.partition} is being resized: let `streamproc topics resize` come to its end"
             )
+
+    async def _open_copy(self) -> None:
+        """In a thread, which a cancellation does not stop: what it opens then is closed, or its lock would stay."""
+        opening = asyncio.get_running_loop().run_in_executor(None, self._open_table)
+        try:
+            self._table = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with suppress(Exception):
+                self._table = await opening
+            raise
 
     def _wipe(self) -> LocalTable:
         self.table.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -246,3 +248,25 @@ async def test_a_topic_that_was_made_anew_is_refused_rather_than_passed_over(
     monkeypatch.setattr("streamproc.kafka.ledger.BEYOND_S", 0.2)
     with pytest.raises(TopicRecreatedError, match=f"{signals}/1 ends at 0, but .* says that it was read up to 3"):
         await make().open()
+
+
+async def test_an_opening_that_is_overtaken_leaves_no_lock_behind(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    opening, go = threading.Event(), threading.Event()
+    plain = Ledger._open_table
+
+    def slow(self: Ledger) -> object:
+        opening.set()
+        go.wait(20)
+        return plain(self)
+
+    monkeypatch.setattr(Ledger, "_open_table", slow)
+    overtaken = asyncio.create_task(make().open())
+    await asyncio.to_thread(opening.wait, 20)
+    overtaken.cancel()
+    asyncio.get_running_loop().call_later(0.2, go.set)
+    with pytest.raises(asyncio.CancelledError):
+        await overtaken
+    monkeypatch.setattr(Ledger, "_open_table", plain)
+    again = make()
+    await again.open()
+    assert again.table.get(b"k1") is None
