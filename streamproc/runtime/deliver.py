@@ -270,8 +270,8 @@ class DeliverPartition:
         for delivery in effects.records:
             if delivery.id == entry.id and delivery.state is DeliveryState.DELIVERED:
                 metrics.END_TO_END_SECONDS.observe(max(0, now - delivery.created_at) / 1000)
-                if notification.purpose is Purpose.TRIGGERED:
-                    arrived = milliseconds(orjson.loads(notification.alert)["created_at"])
+                arrived = _arrived(notification)
+                if arrived is not None:
                     metrics.ARRIVAL_TO_DELIVERED.observe(max(0, now - arrived) / 1000)
         self._note_open()
         self._effects.add(effects)
@@ -355,6 +355,16 @@ class DeliverPartition:
 
 def _now() -> int:
     return int(time.time() * 1000)
+
+
+def _arrived(notification: Notification) -> int | None:
+    """When the event that opened the alert arrived, if this is the first that is told of it."""
+    if notification.purpose is not Purpose.TRIGGERED:
+        return None
+    try:
+        return milliseconds(str(orjson.loads(notification.alert).get("created_at")))
+    except ValueError:
+        return None  # a record that others wrote; it is delivered all the same
 
 
 def _gauges(outbox: Outbox) -> tuple[tuple[Gauge, Callable[[], float]], ...]:

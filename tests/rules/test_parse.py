@@ -35,6 +35,8 @@ def test_defaults() -> None:
         "teams_channels": (),
         "webhook_urls": (),
         "cooldown_min": 5,
+        "cooldown_factor": 1,
+        "cooldown_max_min": 1440,
         "policy": "default",
         "enabled": True,
         "lateness_seconds": 600,

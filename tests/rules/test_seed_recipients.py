@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from streamproc.alerting.notify import Decision, notify
+from streamproc.alerting.people import PeopleBook
 from streamproc.alerting.recipients import ChannelBook, named
 from streamproc.channels.http import Http
 from streamproc.channels.registry import Transports
@@ -20,6 +21,7 @@ from streamproc.config.keyring import Keyring
 from streamproc.config.record import ConfigRecord, encode
 from streamproc.config.sealing import HIDDEN, hidden, open_sealed
 from streamproc.config.snapshot import ConfigEntry, Snapshot
+from streamproc.model.policy import Policy
 from streamproc.model.rule import Rule
 from streamproc.model.webhook import WebhookSettings
 from streamproc.rules import parse_rule
@@ -170,6 +172,9 @@ class Config:
         mine = record({**doc, "tenant_id": "acme"})
         self._rule = parse_rule(mine.document())
         self.channels = ChannelBook().fold([*records, mine])
+        self.people = PeopleBook()
+        self.policies: dict[tuple[str, str], Policy] = {}
+        self.revision = 1
 
     def silences(self, tenant: str) -> list[Any]:
         return []
