@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
+from streamproc.engine.changes import AlertRecord
 from streamproc.engine.frame import Signal, Tick, frames, pack_frame, pack_tick, unpack
 from streamproc.engine.match import Matcher
+from streamproc.engine.timers import DAY_MS
 from streamproc.kafka.client import client_options
 from streamproc.kafka.ledger import Ledger, LedgerSettings, Output
 from streamproc.kafka.topics import apply_topics, load_topics
@@ -66,12 +68,23 @@ async def test_time_alone(
     docs = [{"tenant_id": A_TENANT, **rule} for rule in case["rules"]]
     rules = index(*docs)
     known = [SimpleNamespace(tenant=doc["tenant_id"], id=doc["id"]) for doc in docs]
-    snapshot = SimpleNamespace(rules=rules, offset=0, records=lambda _kind: known, problems=())
+    snapshot = SimpleNamespace(
+        rules=rules, offset=0, records=lambda _kind: known, rule=lambda _owner, _id: None, problems=()
+    )
 
-    def output(alert_id: str, tenant: str, value: bytes | None) -> Output:
-        return Output(topics["alerts"].topic, 0, alert_id.encode(), value)
+    def output(alert: AlertRecord) -> Output:
+        return Output(topics["alerts"].topic, 0, alert.alert_id.encode(), alert.value)
 
-    detect: Any = SimpleNamespace(snapshot=snapshot, sources=[SOURCE], signals=topics["signals"], output=output)
+    # a topic that is not there, of one partition, as its records are handed over by us
+    driven = SimpleNamespace(topic="driven-signals", partitions=1)
+    detect: Any = SimpleNamespace(
+        snapshot=snapshot,
+        sources=[SOURCE],
+        signals=driven,
+        output=output,
+        alert_retention_ms=90 * DAY_MS,
+        standby=SimpleNamespace(take_back=lambda partition: None),
+    )
     values = signals(case, rules)
     assert all(isinstance(unpack(value), Signal) for value in values)
     assert isinstance(unpack(values[-1]), Tick)
@@ -83,7 +96,7 @@ async def test_time_alone(
         await ledger.open()
         worker = DetectPartition(detect, ledger)
         for offset in part:
-            await worker.work([(topics["signals"].topic, [Record(offset, values[offset], 0)])])
+            await worker.work([(driven.topic, [Record(offset, values[offset], 0)])])
         await ledger.close()
     alerts = list(latest([r for r in await read_topic(settings, "alerts") if r.value]).values())
     alerts.sort(key=in_order(case))
