@@ -72,11 +72,10 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
     error: BaseException | None
     try:
         error = asyncio.run(guarded())
-    except Exception:
+    except BaseException:
         # Threads of clients may live on, and their heartbeats keep partitions that nobody works on.
-        log.exception("process.crashed")
-        sys.stderr.flush()
-        os._exit(FAILED)
+        end_at_last()
+        raise
     if error is None:
         return 0
     if isinstance(error, Fenced) and _may_rejoin():
