@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ for name in list(os.environ):
         del os.environ[name]
 
 
-@pytest.fixture(scope="session")
-def broker() -> Iterator[str]:
+@contextmanager
+def open_test_broker() -> Iterator[str]:
     """Bootstrap address of a real broker: STREAMPROC_TEST_KAFKA when set, else one started for this run."""
     running = os.environ.get("STREAMPROC_TEST_KAFKA")
     if running:
@@ -45,6 +46,37 @@ def broker() -> Iterator[str]:
             yield started.bootstrap
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+SHARED_BROKER = pytest.StashKey[ExitStack]()
+BOOTSTRAP = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """With several test processes, they share one broker: the process that directs them starts it before the first."""
+    config = node.config
+    if SHARED_BROKER not in config.stash:
+        config.stash[SHARED_BROKER] = ExitStack()
+        config.stash[BOOTSTRAP] = config.stash[SHARED_BROKER].enter_context(open_test_broker())
+    node.workerinput["kafka"] = config.stash[BOOTSTRAP]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the shared broker."""
+    if SHARED_BROKER in config.stash:
+        config.stash[SHARED_BROKER].close()
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Bootstrap address of the run's real broker."""
+    shared = getattr(request.config, "workerinput", {}).get("kafka")
+    if shared:
+        yield shared
+        return
+    with open_test_broker() as bootstrap:
+        yield bootstrap
 
 
 @pytest.fixture

@@ -26,10 +26,12 @@ class Producer:
     def __init__(self) -> None:
         self.sent: list[tuple[str, Frame]] = []
         self.buried = 0
+        self.burying = asyncio.Event()
         self.go = asyncio.Event()
 
     async def bury(self, letters: list[Any]) -> None:
         self.buried += len(letters)
+        self.burying.set()
         await self.go.wait()
 
     async def send(self, out: dict[Any, Any]) -> None:
@@ -52,9 +54,13 @@ def index(revision: int) -> RuleIndex:
     return RuleIndex.empty.with_tenants({"acme": [compile_rule(parse_rule(rule), revision) for rule in RULES]})
 
 
+def snapshot(revision: int) -> Any:
+    """Of these rules, without plans."""
+    return SimpleNamespace(rules=index(revision), offset=revision, records=lambda kind: ())
+
+
 async def test_what_is_counted_and_matched_stays_with_its_partition_while_dead_letters_are_awaited() -> None:
-    snapshot = SimpleNamespace(rules=index(1), offset=1)
-    tailer = SimpleNamespace(snapshot=snapshot)
+    tailer = SimpleNamespace(snapshot=snapshot(1))
     topics = load_topics(Settings(kafka="127.0.0.1:1"))
     producer = Producer()
     route = Route(
@@ -66,9 +72,9 @@ async def test_what_is_counted_and_matched_stays_with_its_partition_while_dead_l
     )
     spoiled = [event(0), record(1, b"{"), event(2)]
     first = asyncio.create_task(route._slice("events", 0, "events/0", spoiled))
-    while not producer.buried:
-        await asyncio.sleep(0)
-    tailer.snapshot = SimpleNamespace(rules=index(2), offset=2)  # and the rules change meanwhile
+    await asyncio.wait([first, asyncio.create_task(producer.burying.wait())], return_when=asyncio.FIRST_COMPLETED)
+    assert producer.buried == 1
+    tailer.snapshot = snapshot(2)  # and the rules change meanwhile
     await route._slice("events", 1, "events/1", [event(7)])
     producer.go.set()
     await first

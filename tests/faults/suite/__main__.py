@@ -25,20 +25,29 @@ from tests.faults.suite.scenarios import SCENARIOS
 REPORT = Path(__file__).parents[3] / "docs" / "reference" / "reliability.json"
 
 
-async def run(names: list[str], runs: int, seed: int, events: int, keep: Path | None) -> list[Outcome]:
-    """Run scenarios, those of one cluster size together."""
+async def run(given: argparse.Namespace) -> list[Outcome]:
+    """Run scenarios, those of one cluster size together; each is in the report as soon as it has ended."""
     main_task = asyncio.current_task()
     assert main_task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main_task.cancel)  # brokers end with us
-    chosen = sorted((s for s in SCENARIOS if not names or s.name in names), key=lambda s: s.brokers)
+    chosen = sorted((s for s in SCENARIOS if not given.only or s.name in given.only), key=lambda s: s.brokers)
     outcomes: list[Outcome] = []
     for size, scenarios in groupby(chosen, key=lambda s: s.brokers):
         async with Cluster(size, Path(tempfile.mkdtemp(prefix="streamproc-cluster-"))) as cluster:
             for scenario in scenarios:
                 cluster.heal()
-                outcomes.append(await run_scenario(scenario, cluster, runs, seed, events, _say, keep))
-                _tell(outcomes[-1])
+                outcome = await run_scenario(scenario, cluster, given.runs, given.seed, given.events, _say, given.keep)
+                outcomes.append(outcome)
+                _tell(outcome)
+                if given.report is not None:
+                    _report(given.report, outcome, given.seed)
     return outcomes
+
+
+def _report(path: Path, outcome: Outcome, seed: int) -> None:
+    known = orjson.loads(path.read_bytes()) if path.exists() else {}
+    known[outcome.scenario] = asdict(outcome) | {"at": f"{datetime.now(UTC):%Y-%m-%d}", "seed": seed}
+    path.write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def _say(line: str) -> None:
@@ -63,12 +72,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="where to keep the logs of runs that were wrong or slow")
     given = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers go away here, and it says so at length
-    outcomes = asyncio.run(run(given.only, given.runs, given.seed, given.events, given.keep))
-    if given.report is not None:
-        known = orjson.loads(given.report.read_bytes()) if given.report.exists() else {}
-        for outcome in outcomes:
-            known[outcome.scenario] = asdict(outcome) | {"at": f"{datetime.now(UTC):%Y-%m-%d}", "seed": given.seed}
-        given.report.write_bytes(orjson.dumps(known, option=orjson.OPT_INDENT_2) + b"\n")
+    outcomes = asyncio.run(run(given))
     return 0 if all(outcome.passed or outcome.skipped for outcome in outcomes) else 1
 
 
