@@ -9,6 +9,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 ARGS ?=
+TEST_PROCESSES ?= 3  # most tests wait for Kafka; they share one broker
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check
 OLDEST_JAVA := 17
@@ -31,8 +32,12 @@ run: $(VENV)/.installed ## Start everything on this machine, with a broker; the 
 	@exec $(VENV)/bin/streamproc up $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.installed-dev java ## Run all tests, on a real broker, with coverage
-	@exec $(PYTHON) -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+test: $(VENV)/.installed-dev java ## Run all tests, on a real broker
+	@exec $(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist worksteal $(ARGS)
+
+.PHONY: coverage
+coverage: $(VENV)/.installed-dev java ## Run all tests and say which lines they leave out
+	@exec $(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check style, formatting, types and the direction of imports

@@ -10,11 +10,20 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -79,6 +88,37 @@ def _texts(value: object) -> object:
     return tuple(part for part in re.split(r"[,\s]+", value) if part) if isinstance(value, str) else value
 
 
+def _roles(value: object) -> object:
+    """`a=x+y,b=z`, or a table with a list for each role, which may have commas in its name."""
+    if isinstance(value, str):
+        parts = [part.rpartition("=") for part in value.split(",") if part.strip()]
+        pairs: list[tuple[str, Any]] = [(role.strip(), scopes) for role, _, scopes in parts]
+    elif isinstance(value, Mapping):
+        pairs = list(value.items())
+    else:
+        return value
+    found: dict[str, tuple[str, ...]] = {}
+    for role, written in pairs:
+        scopes = written.split("+") if isinstance(written, str) else written
+        if not isinstance(scopes, list) or not all(isinstance(one, str) and one.strip() for one in scopes) or not role:
+            raise ValueError("is not a list such as sec-admins=admin,sec-oncall=alerts:read+alerts:write")
+        if role in found or not scopes:
+            raise ValueError(f"names {role} " + ("twice" if role in found else "without a scope"))
+        found[role] = tuple(one.strip() for one in scopes)
+    return tuple(found.items())
+
+
+def is_secure(address: str) -> bool:
+    """Whether what is sent there stays between us: over https, or to this machine."""
+    parts = urlsplit(address)
+    if parts.scheme == "https":
+        return True
+    try:
+        return parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
 def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
@@ -122,6 +162,31 @@ class Settings(BaseSettings):
     with https for cookies that are sent over TLS only. Default: `http`."""
     session_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 12.0
     """How long a sign-in to the dashboard lasts."""
+    oidc_issuer: str = ""
+    """An identity provider (OpenID Connect) with which people may sign in to the dashboard, exactly as it names itself,
+    such as `https://login.example.com/realms/acme`. Needs `oidc_client_id`, `oidc_roles`, `public_url`, and
+    `oidc_tenant` or `oidc_tenant_claim`. Default: people sign in with keys alone."""
+    oidc_client_id: str = ""
+    """What the provider calls us."""
+    oidc_client_secret: OptionalSecret = None
+    """The secret that the provider gave with it. Default: none, as for a public client; PKCE is used either way."""
+    oidc_scopes: str = "openid email profile"
+    """What we ask the provider for, separated by spaces."""
+    oidc_name: str = ""
+    """What the sign-in page calls the provider: "Sign in with …". Default: the issuer's host."""
+    oidc_tenant: str = ""
+    """The tenant of everybody who signs in so; `*`: they are operators."""
+    oidc_tenant_claim: str = ""
+    """In place of `oidc_tenant`: the claim that names a person's tenant, which never makes operators. Dots lead into
+    objects."""
+    oidc_roles_claim: str = "roles"
+    """The claim with a person's roles or groups. Dots lead into objects, as in `realm_access.roles`."""
+    oidc_roles: Annotated[tuple[tuple[str, tuple[str, ...]], ...], NoDecode, BeforeValidator(_roles)] = ()
+    """The scopes that each role gives, such as `sec-admins=admin,sec-oncall=alerts:read+alerts:write`; in TOML also a
+    table. Whoever has none of these roles is not let in."""
+    oidc_name_claim: str = "email"
+    """The claim that history and the audit log name a person by. In place of one that is missing, or of an `email` that
+    the provider has not verified, stands `sub`."""
     rate_limit: Annotated[float, Field(ge=0, le=1_000_000)] = 50.0
     """Requests a second that a key may make of one API process, in the long run; 0: no limit."""
     rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 200
@@ -215,6 +280,25 @@ class Settings(BaseSettings):
             raise ValueError("is not an address such as https://alerts.example.com")
         return value.rstrip("/")
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        if value and (not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", value) or not is_secure(value)):
+            raise ValueError("is not an address such as https://login.example.com (http only on loopback)")
+        return value
+
+    @field_validator("oidc_scopes", "oidc_roles_claim", "oidc_name_claim", mode="before")
+    @classmethod
+    def _blank_is_default(cls, value: object, info: ValidationInfo) -> object:
+        return cls.model_fields[info.field_name or ""].default if value == "" else value
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _openid(cls, value: str) -> str:
+        if "openid" not in value.split():
+            raise ValueError("is without openid")
+        return " ".join(value.split())
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -240,6 +324,20 @@ class Settings(BaseSettings):
                         f"{PREFIX}KAFKA_SECURITY_{name.upper()}: is not set, but "
                         f"{PREFIX}KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs it"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_oidc(self) -> Settings:
+        fields = type(self).model_fields
+        given = [name for name in fields if name.startswith("oidc_") and getattr(self, name) != fields[name].default]
+        if not given:
+            return self
+        for name in ("oidc_issuer", "oidc_client_id", "oidc_roles", "public_url"):
+            if not getattr(self, name):
+                raise ValueError(f"{PREFIX}{name.upper()}: is not set, but {PREFIX}{given[0].upper()} needs it")
+        if bool(self.oidc_tenant) == bool(self.oidc_tenant_claim):
+            both = "are both set" if self.oidc_tenant else "are both not set"
+            raise ValueError(f"{PREFIX}OIDC_TENANT, {PREFIX}OIDC_TENANT_CLAIM: {both}; give one of them")
         return self
 
     def topic(self, name: str) -> str:

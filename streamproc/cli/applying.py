@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from streamproc.cli.failures import InputError
 from streamproc.cli.output import note, print_json
+from streamproc.cli.recording import change
 from streamproc.cli.session import ask, author, read_snapshot
 from streamproc.config.changes import UNPRUNED, Action, Change, DocumentsError, check_documents, plan
 from streamproc.config.documents import read_documents
 from streamproc.config.keyring import load_keyring
 from streamproc.config.kinds import KINDS
 from streamproc.config.quota import check_quota
-from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.model.times import iso
 from streamproc.settings import Settings, load_settings
 
@@ -41,20 +41,18 @@ def apply_documents(
     *,
     tenant: str | None,
     prune: bool,
+    told: Callable[[Sequence[Change]], None],
     kind: str | None = None,
     only: Collection[str] = KINDS.keys(),
-) -> list[Change]:
-    """Make the changes; returns them when Kafka has acknowledged all of them."""
+) -> None:
+    """Make the changes; `told` is called with them when Kafka has acknowledged all of them."""
     settings = load_settings()
 
-    async def apply() -> list[Change]:
+    async def apply() -> None:
         changes = await _plan(settings, files, tenant, prune, kind, only)
-        if any(change.action is not Action.UNCHANGED for change in changes):
-            async with ConfigWriter(settings) as writer:
-                await writer.apply(changes)
-        return changes
+        await change(settings, changes, lambda: told(changes))
 
-    return ask(apply())
+    ask(apply())
 
 
 async def _plan(
@@ -95,25 +93,25 @@ async def _plan(
 def print_changes(changes: Sequence[Change], as_json: bool, planned: bool = False) -> None:
     """What changed, or would, and how much did not."""
     if as_json:
-        print_json([_row(change) for change in changes])
+        print_json([_row(one) for one in changes])
         return
     words = _WOULD if planned else _DONE
-    changed = [change for change in changes if change.action is not Action.UNCHANGED]
-    for change in changed:
-        print(f"{words[change.action]} {change.record.key} (revision {change.record.revision})")
-        if planned and change.action is Action.UPDATE:
-            for path, before, after in change.fields:
+    changed = [one for one in changes if one.action is not Action.UNCHANGED]
+    for one in changed:
+        print(f"{words[one.action]} {one.record.key} (revision {one.record.revision})")
+        if planned and one.action is Action.UPDATE:
+            for path, before, after in one.fields:
                 print(f"    {path}: {before!r} → {after!r}")
     print(f"{len(changed)} {'to change' if planned else 'changed'}, {len(changes) - len(changed)} unchanged")
 
 
-def _row(change: Change) -> dict[str, Any]:
-    record = change.record
+def _row(one: Change) -> dict[str, Any]:
+    record = one.record
     return {
-        "action": change.action.value,
+        "action": one.action.value,
         "kind": record.kind,
         "tenant_id": record.tenant,
         "id": record.id,
         "revision": record.revision,
-        "fields": [{"path": path, "before": old, "after": new} for path, old, new in change.fields],
+        "fields": [{"path": path, "before": old, "after": new} for path, old, new in one.fields],
     }

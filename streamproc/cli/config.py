@@ -14,14 +14,14 @@ from streamproc.cli.content import preview_template
 from streamproc.cli.failures import FINDINGS, InputError
 from streamproc.cli.output import print_json, print_rows
 from streamproc.cli.policies import try_policy
+from streamproc.cli.recording import change
 from streamproc.cli.session import ask, read_snapshot
 from streamproc.cli.users import import_users
-from streamproc.config.changes import UNPRUNED, Action
+from streamproc.config.changes import UNPRUNED, Action, Change
 from streamproc.config.kinds import KINDS
 from streamproc.config.record import ConfigRecord
 from streamproc.config.sealing import hidden
 from streamproc.config.snapshot import Snapshot
-from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -47,7 +47,7 @@ def apply(
 
     --prune leaves API keys alone, unless the files have some.
     """
-    print_changes(apply_documents(files, tenant=tenant, prune=prune), as_json)
+    apply_documents(files, tenant=tenant, prune=prune, told=lambda changes: print_changes(changes, as_json))
 
 
 @app.command()
@@ -61,7 +61,7 @@ def diff(
     """Show what `apply` would change."""
     changes = plan_documents(files, tenant=tenant, prune=prune)
     print_changes(changes, as_json, planned=True)
-    if exit_code and any(change.action is not Action.UNCHANGED for change in changes):
+    if exit_code and any(one.action is not Action.UNCHANGED for one in changes):
         raise typer.Exit(FINDINGS)
 
 
@@ -127,15 +127,13 @@ def delete(
     """Delete things. Deleting a rule resolves its alerts."""
     settings = load_settings()
 
-    async def remove() -> list[str]:
+    async def remove() -> None:
         snapshot = await read_snapshot(settings)
-        keys = [_one(snapshot, kind, id, tenant).key for id in ids]
-        async with ConfigWriter(settings) as writer:
-            await writer.delete(keys)
-        return keys
+        found = {record.key: record for record in (_one(snapshot, kind, id, tenant) for id in ids)}
+        changes = [Change(Action.DELETE, record, None) for record in found.values()]
+        await change(settings, changes, lambda: print("\n".join(f"deleted {key}" for key in found)))
 
-    for key in ask(remove()):
-        print(f"deleted {key}")
+    ask(remove())
 
 
 @app.command()

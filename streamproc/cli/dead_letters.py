@@ -9,9 +9,11 @@ import typer
 
 from streamproc.cli.failures import InputError
 from streamproc.cli.output import print_rows
+from streamproc.cli.recording import entry, recording
 from streamproc.cli.session import ask
 from streamproc.kafka.dead_letter_topic import Letter, read_letters, replay
 from streamproc.kafka.topics import check_topics, load_topics
+from streamproc.model.rule import EVERY_TENANT
 from streamproc.model.times import iso
 from streamproc.settings import Settings, load_settings
 
@@ -47,8 +49,15 @@ def replay_letters(
     if unknown:
         raise InputError(f"{unknown[0]}: is no dead letter; `streamproc dead-letters list` shows them")
     chosen = [letters[id] for id in ids] if ids else list(letters.values())
-    ask(replay(settings, load_topics(settings), chosen))
-    print(f"{len(chosen)} sent again")
+    ask(_replay(settings, chosen))
+
+
+async def _replay(settings: Settings, letters: list[Letter]) -> None:
+    async with recording(settings) as record:
+        await replay(settings, load_topics(settings), letters)
+        print(f"{len(letters)} sent again")
+        # in the operators' log: a letter's tenant is what its sender claims
+        await record([entry("dead_letter", EVERY_TENANT, one.id, "replay") for one in letters])
 
 
 async def _read(settings: Settings) -> list[Letter]:

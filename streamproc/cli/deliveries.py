@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import typer
 
 from streamproc.cli.failures import FINDINGS, InputError
 from streamproc.cli.output import note, print_json, print_rows
+from streamproc.cli.recording import entry, recording
 from streamproc.cli.session import ask
 from streamproc.kafka.client import client_options
 from streamproc.kafka.producer import AwaitedProducer
@@ -96,7 +98,12 @@ def replay(
     if bool(ids) == failed:
         raise InputError("replay: give ids, or --failed for all that were given up")
     wanted = Wanted(tuple(ids or ()), failed, tenant, channel, _since(since))
-    results = ask(_replay(load_settings(), wanted, request_id or str(uuid.uuid4())))
+    results = ask(_replay(load_settings(), wanted, request_id or str(uuid.uuid4()), as_json))
+    if any(one.problem for one in results):
+        raise typer.Exit(FINDINGS)
+
+
+def _print_replayed(results: Sequence[Replayed], as_json: bool) -> None:
     problems = [one for one in results if one.problem]
     if as_json:
         print_json([{"id": one.id, "new_id": one.new_id or None, "problem": one.problem or None} for one in results])
@@ -104,23 +111,31 @@ def replay(
         for one in problems:
             note(f"{one.id}: {one.problem}")
         print(f"{len(results) - len(problems)} sent again")
-    if problems:
-        raise typer.Exit(FINDINGS)
 
 
 async def _find(settings: Settings, wanted: Wanted) -> list[Delivery]:
     return await find_deliveries(settings, await _topics(settings, "deliveries"), wanted)
 
 
-async def _replay(settings: Settings, wanted: Wanted, request_id: str) -> list[Replayed]:
+async def _replay(settings: Settings, wanted: Wanted, request_id: str, as_json: bool) -> list[Replayed]:
     topics = await _topics(settings, "deliveries", "notifications", "alerts")
     dead = topics["dead-letters"]
-    producer = AwaitedProducer(client_options(settings), SEND_S, dead.topic, dead.partitions)
-    await producer.start()
-    try:
-        return await redeliver(settings, topics, producer, wanted, request_id)
-    finally:
-        await producer.stop()
+    async with recording(settings) as record:
+        producer = AwaitedProducer(client_options(settings), SEND_S, dead.topic, dead.partitions)
+        await producer.start()
+        try:
+            results = await redeliver(settings, topics, producer, wanted, request_id)
+        finally:
+            await producer.stop()
+        _print_replayed(results, as_json)
+        await record(
+            [
+                entry("delivery", one.tenant, one.id, "replay", [("new_id", None, one.new_id)], request_id)
+                for one in results
+                if one.new_id
+            ]
+        )
+    return results
 
 
 async def _topics(settings: Settings, *names: str) -> Topics:

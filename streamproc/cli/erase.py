@@ -6,9 +6,11 @@ import typer
 
 from streamproc.cli.failures import FINDINGS, InputError
 from streamproc.cli.output import note, print_json
+from streamproc.cli.recording import entry, recording
 from streamproc.cli.session import ask
 from streamproc.kafka.topics import load_topics
 from streamproc.model.event import EventError
+from streamproc.model.rule import EVERY_TENANT
 from streamproc.runtime.erase import Erased, erase, holdings, lives
 from streamproc.settings import Settings, load_settings
 from streamproc.sources.canonical import check_tenant
@@ -39,8 +41,7 @@ def erase_tenant(
         raise InputError(str(error)) from None
     settings = load_settings()
     if yes:
-        erased = ask(erase(settings, tenant, purge, note))
-        _print_erased(settings, erased, as_json)
+        erased = ask(_erase(settings, tenant, purge, as_json))
         if any(erased.remaining.values()):
             raise typer.Exit(FINDINGS)
         return
@@ -51,6 +52,16 @@ def erase_tenant(
         for name, count in found.items():
             print(f"{settings.topic(name)}\t{count} records")
     note("nothing was erased; --yes does it, with the state of the tenant's keys")
+
+
+async def _erase(settings: Settings, tenant: str, purge: bool, as_json: bool) -> Erased:
+    async with recording(settings) as record:
+        erased = await erase(settings, tenant, purge, note)
+        _print_erased(settings, erased, as_json)
+        counts = [(name, n, 0) for name, n in {**erased.records, **erased.rows}.items() if n]
+        # an entry of the operators': an event would be something new of a tenant that was to be gone
+        await record([entry("tenant", EVERY_TENANT, tenant, "erase", counts)])
+    return erased
 
 
 def _print_erased(settings: Settings, erased: Erased, as_json: bool) -> None:

@@ -21,8 +21,13 @@ class InputError(ValueError):
     """Something the caller gave cannot be used; the text is one line that says what and where."""
 
 
+class UnrecordedError(Exception):
+    """What was asked for is done, and the audit log does not say so."""
+
+
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (BrokerUnavailableError, NO_BROKER),
+    (UnrecordedError, NO_BROKER),
     (InputError, BAD_INPUT),
     (SettingsError, BAD_INPUT),
     (DocumentFileError, BAD_INPUT),

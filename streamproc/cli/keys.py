@@ -12,12 +12,12 @@ import typer
 
 from streamproc.cli.failures import InputError
 from streamproc.cli.output import note, print_json, print_rows
+from streamproc.cli.recording import change
 from streamproc.cli.session import ask, author, read_snapshot
-from streamproc.config.changes import Change, check_document, plan
+from streamproc.config.changes import check_document, plan
 from streamproc.config.keyring import Keyring, load_keyring
 from streamproc.config.record import ConfigRecord
 from streamproc.config.snapshot import Snapshot
-from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.model.document import DocumentError
 from streamproc.model.key import Key, Scope, parse_key
 from streamproc.model.times import iso
@@ -50,7 +50,7 @@ def create(
         return tenant, made.id, key_spec(made, name, scopes, expires_at, now=datetime.now(UTC))
 
     made_keys: list[str] = []
-    _print_new(_change(make), made_keys[0], as_json)
+    _change(make, lambda record: _print_new(record, made_keys[0], as_json))
 
 
 @app.command(name="list")
@@ -70,11 +70,11 @@ def revoke(
 ) -> None:
     """A key opens nothing any more, within two seconds and everywhere; nor do sessions that were opened with it."""
 
-    def change(snapshot: Snapshot, keyring: Keyring) -> tuple[str, str, dict[str, Any]]:
+    def make(snapshot: Snapshot, keyring: Keyring) -> tuple[str, str, dict[str, Any]]:
         record = _found(snapshot, id, tenant)
         return record.tenant, record.id, {"revoked_at": datetime.now(UTC).isoformat(), **record.spec}
 
-    print(f"revoked {_change(change).key}")
+    _change(make, lambda record: print(f"revoked {record.key}"), "revoke")
 
 
 @app.command()
@@ -87,9 +87,11 @@ def rotate(
     """A new text for the same key, printed this once; the old one opens too for a while."""
     until = datetime.now(UTC) + _span("--overlap", overlap)
 
-    def change(snapshot: Snapshot, keyring: Keyring) -> tuple[str, str, dict[str, Any]]:
+    def make(snapshot: Snapshot, keyring: Keyring) -> tuple[str, str, dict[str, Any]]:
         record = _found(snapshot, id, tenant)
         key = parse_key(record.document())
+        if key.is_session:
+            raise InputError(f"{record.key}: is of a session; it can only be revoked")
         if not key.opens_at(datetime.now(UTC)):
             raise InputError(f"{record.key}: is revoked or has expired; create another")
         made = new_key(keyring, record.id)
@@ -97,14 +99,19 @@ def rotate(
         return record.tenant, record.id, {**record.spec, "hashes": key.rotated(made.hash, until, datetime.now(UTC))}
 
     made_keys: list[str] = []
-    _print_new(_change(change), made_keys[0], as_json)
+    _change(make, lambda record: _print_new(record, made_keys[0], as_json), "rotate")
 
 
-def _change(make: Callable[[Snapshot, Keyring], tuple[str, str, dict[str, Any]]]) -> ConfigRecord:
+def _change(
+    make: Callable[[Snapshot, Keyring], tuple[str, str, dict[str, Any]]],
+    told: Callable[[ConfigRecord], None],
+    action: str | None = None,
+) -> None:
+    """`told` is called when Kafka has acknowledged the key: its text is shown even if the audit log cannot be."""
     settings = load_settings()
     keyring = load_keyring(settings)
 
-    async def run() -> list[Change]:
+    async def run() -> None:
         snapshot = await read_snapshot(settings)
         tenant, id, spec = make(snapshot, keyring)
         try:
@@ -112,11 +119,9 @@ def _change(make: Callable[[Snapshot, Keyring], tuple[str, str, dict[str, Any]]]
         except DocumentError as error:
             raise InputError(str(error)) from None
         changes = plan(snapshot, [wanted], keyring, now=iso(time.time_ns() // 1_000_000), by=author())
-        async with ConfigWriter(settings) as writer:
-            await writer.apply(changes)
-        return changes
+        await change(settings, changes, lambda: told(changes[0].record), action)
 
-    return ask(run())[0].record
+    ask(run())
 
 
 def _found(snapshot: Snapshot, id: str, tenant: str) -> ConfigRecord:

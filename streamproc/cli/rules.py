@@ -81,8 +81,14 @@ def apply(
 
     Returns when Kafka has acknowledged; repeating it changes nothing.
     """
-    changes = apply_documents(files, tenant=tenant, prune=prune, kind=RULE, only=(RULE,))
-    print_changes(changes, as_json)
+    apply_documents(
+        files,
+        tenant=tenant,
+        prune=prune,
+        kind=RULE,
+        only=(RULE,),
+        told=lambda changes: print_changes(changes, as_json),
+    )
 
 
 @app.command(name="list")

@@ -13,12 +13,12 @@ import typer
 from streamproc.cli.applying import print_changes
 from streamproc.cli.failures import InputError
 from streamproc.cli.output import note
+from streamproc.cli.recording import change
 from streamproc.cli.session import ask, author, read_snapshot
-from streamproc.config.changes import Action, Change, check_documents, plan
+from streamproc.config.changes import check_documents, plan
 from streamproc.config.documents import STANDARD_INPUT, Document
 from streamproc.config.keyring import load_keyring
 from streamproc.config.user_csv import UserCsvError, read_users
-from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.model.times import iso
 from streamproc.settings import load_settings
 
@@ -39,7 +39,7 @@ def import_users(
     text = _text(file)
     settings = load_settings()
 
-    async def run() -> list[Change]:
+    async def run() -> None:
         snapshot = await read_snapshot(settings)
 
         def known(id: str) -> Mapping[str, Any] | None:
@@ -58,12 +58,12 @@ def import_users(
         keyring = load_keyring(settings)
         now = iso(time.time_ns() // 1_000_000)
         changes = plan(snapshot, check_documents(documents, keyring), keyring, now=now, by=author())
-        if not dry_run and any(change.action is not Action.UNCHANGED for change in changes):
-            async with ConfigWriter(settings) as writer:
-                await writer.apply(changes)
-        return changes
+        if dry_run:
+            print_changes(changes, as_json, planned=True)
+        else:
+            await change(settings, changes, lambda: print_changes(changes, as_json))
 
-    print_changes(ask(run()), as_json, planned=dry_run)
+    ask(run())
 
 
 def _text(file: Path) -> str:

@@ -17,9 +17,9 @@ from streamproc.config.documents import Document
 from streamproc.config.keyring import Keyring, SealError
 from streamproc.config.kinds import KINDS, identify
 from streamproc.config.record import ConfigRecord, RecordError, encode, record_key
-from streamproc.config.sealing import hidden, open_sealed, seal
+from streamproc.config.sealing import HIDDEN, SECRETS, hidden, open_sealed, seal
 from streamproc.config.snapshot import Snapshot
-from streamproc.model.document import DocumentError
+from streamproc.model.document import DocumentError, snake
 
 UNPRUNED = frozenset({"key"})
 """Kinds that are not made from files, and so are not missed in them."""
@@ -58,11 +58,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What applying does to one thing. `after` is the record to write, None for a deletion."""
+    """What applying does to one thing. `after` is the record to write, None for a deletion.
+
+    `secrets`: the secret fields of an update that differ, which sealed values do not tell.
+    """
 
     action: Action
     before: ConfigRecord | None
     after: ConfigRecord | None
+    secrets: tuple[str, ...] = ()
 
     @property
     def record(self) -> ConfigRecord:
@@ -77,7 +81,9 @@ class Change:
             return ()
         old = hidden(self.before.kind, self.before.spec) if self.before is not None else {}
         new = hidden(self.after.kind, self.after.spec) if self.after is not None else {}
-        return tuple(_differences(old, new, ""))
+        found = tuple(_differences(old, new, ""))
+        told = {path.partition(".")[0] for path, _, _ in found}
+        return found + tuple((name, HIDDEN, HIDDEN) for name in self.secrets if name not in told)
 
 
 def check_documents(
@@ -157,7 +163,20 @@ def _change(snapshot: Snapshot, one: Wanted, keyring: Keyring, now: str, by: str
     spec = seal(one.kind, one.key, one.spec, keyring)
     revision = 1 if before is None else before.revision + 1
     after = ConfigRecord(one.kind, one.tenant, one.id, revision, spec, now, by)
-    return Change(Action.CREATE if before is None else Action.UPDATE, before, after)
+    if before is None:
+        return Change(Action.CREATE, None, after)
+    return Change(Action.UPDATE, before, after, tuple(_other_secrets(before, one, keyring)))
+
+
+def _other_secrets(before: ConfigRecord, one: Wanted, keyring: Keyring) -> Iterator[str]:
+    secret = SECRETS.get(one.kind, frozenset())
+    try:
+        old = {snake(name): value for name, value in open_sealed(before, keyring).items()}
+    except SealError:
+        old = {}  # what cannot be read is replaced
+    for name, value in one.spec.items():
+        if snake(name) in secret and _sorted({"": old.get(snake(name))}) != _sorted({"": value}):
+            yield name
 
 
 def _same(before: ConfigRecord, one: Wanted, keyring: Keyring) -> bool:

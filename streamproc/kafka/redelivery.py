@@ -57,11 +57,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of the wish: `new_id` of the replay, or the `problem` for which there is none."""
+    """What became of the wish: `new_id` of the replay, or the `problem` for which there is none.
+
+    `tenant`: whose delivery it is, where there is one.
+    """
 
     id: str
     new_id: str = ""
     problem: str = ""
+    tenant: str = ""
 
 
 async def find_deliveries(settings: Settings, topics: Topics, wanted: Wanted) -> list[Delivery]:
@@ -116,12 +120,12 @@ async def redeliver(
             original = None if alert is None else remade(delivery, alert)
         if original is None:
             gone = f"neither its message nor the alert {delivery.alert_id} is on the topics any more"
-            results.append(Replayed(delivery.id, problem=refused.get(delivery.id, gone)))
+            results.append(Replayed(delivery.id, problem=refused.get(delivery.id, gone), tenant=delivery.tenant))
             continue
         again = replayed(original, delivery.id, request_id, now)
         partition = partition_by(f"{again.tenant}/{again.channel}", spec.partitions)
         records.setdefault((spec.topic, partition), []).append((again.delivery_id.encode(), again.encode(), []))
-        results.append(Replayed(delivery.id, again.delivery_id))
+        results.append(Replayed(delivery.id, again.delivery_id, tenant=delivery.tenant))
     if records:
         await producer.send(records)
     return results + unknown

@@ -13,6 +13,11 @@ from streamproc.model.channel_settings import Frozen
 from streamproc.model.document import parsed
 
 MAX_HASHES = 4
+MAX_NAME = 128
+SESSION = "oidc-"
+"""How the id begins of a key that nobody has: it stands for the session of somebody whom an identity provider knows."""
+PERSON = "oidc:"
+"""How their name begins."""
 
 
 class Scope(StrEnum):
@@ -48,13 +53,18 @@ class Key(Frozen):
 
     id: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$")]
     tenant_id: Annotated[str, Field(min_length=1, max_length=128)]
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=len(Scope))]
     hashes: Annotated[tuple[KeyHash, ...], Field(min_length=1, max_length=MAX_HASHES)]
     """The newest first."""
     created_at: AwareDatetime
     expires_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
+
+    @property
+    def is_session(self) -> bool:
+        """Whether it stands for a session, and has no text."""
+        return self.id.startswith(SESSION)
 
     def opens_at(self, moment: datetime) -> bool:
         """Whether it is neither revoked nor expired; `moment` is aware."""

@@ -32,6 +32,24 @@ def session_of(site: Site, request: web.Request) -> Session | None:
     return site.sessions.read(cookie) if cookie else None
 
 
+def give_session(site: Site, request: web.Request, response: web.Response, session: Session) -> None:
+    """Set the session's cookie, which scripts cannot read and other sites' pages do not send."""
+    response.set_cookie(
+        COOKIE,
+        session.token,
+        max_age=int(site.settings.session_hours * 3600),
+        httponly=True,
+        samesite="Strict",
+        secure=over_https(site, request),
+        path="/",
+    )
+
+
+def over_https(site: Site, request: web.Request) -> bool:
+    """Whether people reach us over TLS, if only as far as a proxy."""
+    return site.settings.public_url.startswith("https:") or request.secure
+
+
 def check_scope(route: Route, principal: Principal) -> None:
     """Raise ApiError 403 where the key lacks the route's scope."""
     if route.scope is not None and not principal.may(route.scope):

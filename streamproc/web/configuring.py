@@ -21,7 +21,7 @@ from streamproc.config.changes import Action, Change, Wanted, check_document, pl
 from streamproc.config.keyring import SealError
 from streamproc.config.kinds import KINDS
 from streamproc.config.quota import check_quota
-from streamproc.config.record import ConfigRecord, record_key
+from streamproc.config.record import ConfigRecord, RecordError, record_key
 from streamproc.config.sealing import SECRETS, hidden, open_sealed
 from streamproc.model.document import DocumentError, Problem, snake_cased
 from streamproc.model.times import iso
@@ -91,14 +91,30 @@ async def put_many(
     return [change.record for change in changes]
 
 
-async def delete(call: Call[Any, Any], kind: str, tenant: str, id: str) -> None:
-    """Delete a thing. Raises ApiError: 404 when there is none, 412 when `If-Match` names another revision."""
+async def delete(call: Call[Any, Any], kind: str, tenant: str, id: str, *, action: str | None = None) -> None:
+    """Delete a thing; `action`: what the audit log calls it, in place of delete.
+
+    Raises ApiError: 404 when there is none, 412 when `If-Match` names another revision.
+    """
     async with call.site.changing:
         before = call.site.tailer.snapshot.record(kind, tenant, id)
         if before is None:
             raise not_there(kind, id)
         _check_revision(call, {}, before)
-        await _apply(call, [Change(Action.DELETE, before, None)])
+        await _apply(call, [Change(Action.DELETE, before, None)], action)
+
+
+def problems_of(call: Call[Any, Any], kind: str, tenant: str, id: str, spec: Mapping[str, Any]) -> list[Problem]:
+    """What `put` would refuse of a document, whatever its revision; nothing is written."""
+    snapshot, keyring = call.site.tailer.snapshot, call.site.keyring
+    try:
+        wanted = _checked(call, kind, tenant, id, spec, snapshot.record(kind, tenant, id))
+        plan(snapshot, [wanted], keyring, now=_now(), by=author(call))
+    except DocumentError as error:
+        return list(error.problems)
+    except (RecordError, SealError) as error:
+        return [Problem("", str(error))]
+    return []
 
 
 def find(call: Call[Any, Any], kind: str, tenant: str, id: str) -> ConfigRecord:

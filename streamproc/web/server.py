@@ -24,6 +24,7 @@ from streamproc.web.audit_log import AuditLog
 from streamproc.web.idempotency import Answers
 from streamproc.web.keys import KeyBook, first_key, show_once
 from streamproc.web.limits import RateLimits
+from streamproc.web.oidc.signing_in import OidcSignIn
 from streamproc.web.read_model.store import Store, StoreInUseError
 from streamproc.web.routes.registry import all_routes
 from streamproc.web.sessions import Sessions
@@ -65,6 +66,8 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
         site = await _open(settings, stack)
         stack.push_async_callback(site.close)
         stack.push_async_callback(site.close)
+        if settings.oidc_issuer:
+            site.part(OidcSignIn)  # its settings are looked at before anybody comes
         await _first_key(site)
         # What cannot be parsed is the client's mistake; what fails in a handler, the application logs itself.
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)

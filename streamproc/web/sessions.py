@@ -1,6 +1,7 @@
-"""Signing in with a key: a cookie that stands for it, and a token that shows a request came from our own pages.
+"""Sessions: a cookie that stands for a key, and a token that shows a request came from our own pages.
 
-Both are made with the keyring and kept nowhere: a session ends with its time, or when its key is revoked.
+Both are made with the keyring and kept nowhere: a session ends with its time, or when its key is revoked. Whoever signs
+in with an identity provider has a key of the session's own, whose text nobody has (`oidc.opening`).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from streamproc.config.changes import Action, Change, DocumentsError, check_docu
 from streamproc.config.documents import parse_documents
 from streamproc.config.keyring import Keyring
 from streamproc.config.record import encode
+from streamproc.config.sealing import HIDDEN
 from streamproc.config.snapshot import ConfigEntry, Snapshot
 from streamproc.rules import parse_rule
 
@@ -103,6 +104,7 @@ def test_a_changed_secret_is_a_change_that_does_not_show_it() -> None:
     other = WEBHOOK.replace("c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcg")
     (change,) = planned(snapshot, other)
     assert change.action is Action.UPDATE
+    assert change.fields == (("secret", HIDDEN, HIDDEN),), "and not the address, which is sealed anew too"
     assert "b3RoZXJ" not in repr(change.fields)
     assert b"b3RoZXJ" not in encode(change.record)
 
@@ -129,7 +131,9 @@ def test_what_was_sealed_with_a_lost_key_is_replaced() -> None:
     snapshot = after(WEBHOOK)
     fresh = Keyring([b"x" * 32])
     documents = check_documents(parse_documents(WEBHOOK, "f.yaml"), fresh)
-    assert actions(plan(snapshot, documents, fresh, now="", by="")) == [("update", "acme/webhook/w")]
+    changes = plan(snapshot, documents, fresh, now="", by="")
+    assert actions(changes) == [("update", "acme/webhook/w")]
+    assert {path for path, _, _ in changes[0].fields} == {"url", "secret"}
 
 
 def test_prune_deletes_what_the_files_lack_of_their_tenants() -> None:

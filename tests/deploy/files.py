@@ -37,6 +37,11 @@ MOST = LEAST | {
     "api.ingress.enabled": "true",
     "api.ingress.host": "alerts.example.com",
     "api.ingress.tlsSecret": "certificate",
+    "api.oidc.issuer": "https://login.example.com",
+    "api.oidc.clientId": "streamproc",
+    "api.oidc.clientSecret": "oidc",
+    "api.oidc.tenant": "acme",
+    "api.oidc.roles": "sec-admins=admin",
     "podMonitor.enabled": "true",
     "topicsFile": "topics: {}",
 }

@@ -157,6 +157,9 @@ async def test_a_notification_is_sent_again(stocked: Api) -> None:
     (message,) = await read_topic(stocked.site.settings, "notifications")
     told = orjson.loads(message.value)
     assert (told["delivery_id"], told["replay_of"], told["alert"]["id"]) == (answer["id"], sent, uid(2))
+    (entry,) = (await stocked("GET", "/v1/audit?kind=delivery")).json["items"]
+    assert (entry["action"], entry["target_id"]) == ("delivery.replay", sent)
+    assert entry["fields"] == [{"path": "new_id", "before": None, "after": answer["id"]}]
     refused = await stocked("POST", f"/v1/deliveries/{delivery(2, 2)['id']}/replay", status=409)
     assert "names no channel" in refused.json["detail"]
     globex = await stocked.key("globex", "alerts:write")
@@ -272,9 +275,11 @@ async def test_dead_letters(api: Api) -> None:
         await api("POST", f"/v1/dead-letters/{one['id']}/replay", status=404)
     answer = (await api("POST", f"/v1/dead-letters/{letter['id']}/replay")).json
     assert answer == {"id": letter["id"], "topic": events.topic, "partition": 1}
-    (sent,) = await read_topic(api.site.settings, "events")
+    (sent,) = [one for one in await read_topic(api.site.settings, "events") if one.headers]
     assert (sent.partition, sent.key, sent.value) == (1, b"acme", values[0])
     assert sent.headers == (("replayed-from", letter["id"].encode()), ("x", b"y"))
+    (entry,) = (await api("GET", "/v1/audit")).json["items"]
+    assert (entry["action"], entry["target_id"]) == ("dead_letter.replay", letter["id"])
 
 
 async def test_no_worker_is_202(stocked: Api, monkeypatch: pytest.MonkeyPatch) -> None:

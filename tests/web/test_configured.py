@@ -171,6 +171,37 @@ async def test_a_policy_is_tried(api: Api) -> None:
     await api("POST", "/v1/policies/default/dry-run", {}, status=422)
 
 
+@pytest.mark.parametrize("one", COLLECTIONS, ids=lambda one: one.kind)
+async def test_each_kind_is_checked_without_being_kept(api: Api, one: Collection) -> None:
+    path, document = f"{one.path}/validate", DOCUMENTS[one.kind]
+    reader = await api.key("acme", "config:read")
+    assert (await api("POST", path, document, token=reader)).json == {"valid": True, "errors": []}
+    assert (await api("POST", path, {**document, "id": "first-one"}, token=reader)).json["valid"]
+    assert (await api("GET", one.path)).json["items"] == []
+    field = "values" if one.kind == "list" else "nonsense"
+    wrong = {**document, "id": "first-one", field: 1}
+    said = (await api("POST", path, wrong, token=reader)).json
+    refused = await api("PUT", f"{one.path}/first-one", wrong, status=422)
+    assert said == {"valid": False, "errors": refused.json["errors"]}
+    assert [error["path"] for error in said["errors"]] == [field]
+    assert (await api("POST", path, {**document, "id": 7})).json["errors"][0]["path"] == "id"
+    await api("POST", path, {**document, "tenant_id": "other"}, status=403)
+
+
+async def test_checking_knows_the_secrets_that_are_kept_and_does_not_say_them(api: Api) -> None:
+    hook = {"id": "w", "url": "https://soc.example.com/x", "secret": "hunter2", "signature": {"header": "X-Sig"}}
+    masked = {**hook, "url": HIDDEN, "secret": HIDDEN}
+    assert not (await api("POST", "/v1/webhooks/validate", masked)).json["valid"], "there is none yet"
+    await api("PUT", "/v1/webhooks/w", hook)
+    assert (await api("POST", "/v1/webhooks/validate", masked)).json["valid"]
+    said = await api("POST", "/v1/webhooks/validate", {**masked, "signature": None})
+    assert "is not a Standard Webhooks secret" in said.json["errors"][0]["message"]
+    assert "hunter2" not in said.text
+    elsewhere = await api("POST", "/v1/webhooks/validate", {**masked, "url": "https://evil.example.com/x"})
+    assert "is to be sent again" in elsewhere.json["errors"][0]["message"]
+    assert (await api("GET", "/v1/webhooks/w")).json["revision"] == 1
+
+
 async def test_each_change_is_in_the_audit_log_and_an_event(api: Api) -> None:
     await api("PUT", "/v1/webhooks/w", {"url": "https://soc.example.com/x", "secret": SECRET})
     await api("PATCH", "/v1/webhooks/w", {"name": "New", "secret": "whsec_" + "bmV3" * 8})
@@ -180,7 +211,10 @@ async def test_each_change_is_in_the_audit_log_and_an_event(api: Api) -> None:
     assert [entry["action"] for entry in log] == ["webhook.delete", "webhook.update", "webhook.create"]
     update = log[1]
     assert update["actor"]["name"] == "acme test"
-    assert {field["path"]: (field["before"], field["after"]) for field in update["fields"]}["name"] == (None, "New")
+    assert {field["path"]: (field["before"], field["after"]) for field in update["fields"]} == {
+        "name": (None, "New"),
+        "secret": (HIDDEN, HIDDEN),
+    }
     page = (await api("GET", "/v1/audit?kind=webhook&limit=2")).json
     rest = (await api("GET", f"/v1/audit?kind=webhook&limit=2&cursor={page['next_cursor']}")).json
     assert [*page["items"], *rest["items"]] == log

@@ -16,12 +16,12 @@ class AuditQuery(PageQuery):
 
     kind: str | None = Field(default=None, max_length=64, description="Of things of this kind, such as `webhook`.")
     target_id: str | None = Field(default=None, max_length=128, description="About the thing of this id.")
-    key_id: str | None = Field(default=None, max_length=128, description="By this key.")
+    key_id: str | None = Field(default=None, max_length=128, description="By this key, or by `cli:<account>`.")
 
 
 async def audit(call: Call[AuditQuery, None]) -> Answer:
-    """Changes made through the API, the newest first. Secrets show as `(sealed)`. Each is also an event of the tenant,
-    with the action `streamproc.<kind>.<create|update|delete|…>`, so that rules can watch it."""
+    """Changes made through the API and by the command line, the newest first. Secrets show as `(sealed)`. Each is also
+    an event of the tenant, with the action `streamproc.<kind>.<create|update|delete|…>`, so that rules can watch it."""
     query = call.query
     before = decode_cursor(query.cursor) if query.cursor is not None else None
     if before is not None and (not isinstance(before, int) or not 0 <= before < 1 << 63):

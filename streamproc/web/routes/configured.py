@@ -21,6 +21,7 @@ from streamproc.web.paging import Page, PageQuery, TenantQuery, decode_cursor, e
 from streamproc.web.principal import Scope
 from streamproc.web.problem import ApiError
 from streamproc.web.route import Answer, Call, Handler, Reply, Route
+from streamproc.web.rule_validation import FieldProblem
 
 
 class Configured(BaseModel):
@@ -33,6 +34,13 @@ class Configured(BaseModel):
     revision: int
     updated_at: str
     updated_by: str
+
+
+class DocumentValidation(BaseModel):
+    """`valid`: the document can be saved."""
+
+    valid: bool
+    errors: list[FieldProblem]
 
 
 class PlanAnswer(BaseModel):
@@ -110,7 +118,7 @@ COLLECTIONS = (
 
 
 def routes_of(collection: Collection) -> tuple[Route, ...]:
-    """List, create, read, replace, change, delete."""
+    """List, create, check, read, replace, change, delete."""
     kind, path, one = collection.kind, collection.path, collection.one
     tag = path.rpartition("/")[2]
     handlers = _handlers(collection)
@@ -125,6 +133,12 @@ def routes_of(collection: Collection) -> tuple[Route, ...]:
             "POST", path, f"Create {one}", write, handlers["create"], query=TenantQuery, body=dict, answers=Configured,
             status=201, tag=tag, example=collection.example, refuses=(409,),
             description=f"A {kind} document; without an `id` it gets one. 409 where the id is taken.",
+        ),
+        Route(
+            "POST", f"{path}/validate", f"Say what is wrong with {one}", read, handlers["validate"],
+            query=TenantQuery, body=dict, answers=DocumentValidation, tag=tag, example=collection.example,
+            description="Nothing is stored. With the `id` of one that is there, secrets that are left out or sent as "
+            "`(sealed)` are those that are kept. Fast enough to be asked as one types.",
         ),
         Route(
             "GET", item, f"Read {one}", read, handlers["read"], query=TenantQuery, answers=Configured, tag=tag,
@@ -155,15 +169,22 @@ def _handlers(collection: Collection) -> dict[str, Handler]:
 
     async def create(call: Call[TenantQuery, dict[str, Any]]) -> Answer:
         tenant = tenant_of(call)
-        id = call.body.get("id")
+        id = _id_of(call.body, kind)
         if id is None:
-            id = configuring.fresh_id(kind)
-        if not isinstance(id, str) or not id:
-            raise ApiError(422, f"id: {id!r:.80} is not text", errors=[("id", "is not text")])
+            raise ApiError(422, f"id: {call.body['id']!r:.80} is not text", errors=[("id", "is not text")])
         record = await configuring.put(call, kind, tenant, id, call.body, must_exist=False)
         location = f"{collection.path}/{record.id}"
         headers = {"Location": location} if location.isascii() and location.isprintable() else {}
         return Reply(configuring.shown(record), 201, {**headers, **configuring.etag(record)})
+
+    async def validate(call: Call[TenantQuery, dict[str, Any]]) -> Answer:
+        tenant, id = tenant_of(call), _id_of(call.body, kind)
+        if id is None:
+            errors = [FieldProblem(path="id", message=f"{call.body['id']!r:.80} is not text")]
+        else:
+            found = configuring.problems_of(call, kind, tenant, id, call.body)
+            errors = [FieldProblem(path=one.path, message=one.message) for one in found]
+        return DocumentValidation(valid=not errors, errors=errors)
 
     async def read(call: Call[TenantQuery, None]) -> Answer:
         record = configuring.find(call, kind, tenant_of(call), call.path["id"])
@@ -186,7 +207,23 @@ def _handlers(collection: Collection) -> dict[str, Handler]:
         await configuring.delete(call, kind, tenant_of(call), call.path["id"])
         return None
 
-    return {"list": listed, "create": create, "read": read, "replace": replace, "change": change, "delete": remove}
+    return {
+        "list": listed,
+        "create": create,
+        "validate": validate,
+        "read": read,
+        "replace": replace,
+        "change": change,
+        "delete": remove,
+    }
+
+
+def _id_of(body: Mapping[str, Any], kind: str) -> str | None:
+    """The id that a new document names, or a fresh one; None for one that is not text."""
+    id = body.get("id")
+    if id is None:
+        return configuring.fresh_id(kind)
+    return id if isinstance(id, str) and id else None
 
 
 def tenant_of(call: Call[Any, Any]) -> str:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 
 from streamproc.model.times import iso
 from streamproc.web.alert_filters import Values, next_cursor, scope_of, split_values, start_of
+from streamproc.web.auditing import entry
+from streamproc.web.auditing import record as audit
 from streamproc.web.paging import Page, PageQuery
 from streamproc.web.principal import Scope
 from streamproc.web.problem import ApiError
@@ -156,6 +158,8 @@ async def replay(call: Call[Nothing, None]) -> Answer:
         await call.site.producer.send({target: [(letter.key, letter.value, headers)]})
     except (KafkaError, OSError, TimeoutError):
         raise ApiError(503, "Kafka did not acknowledge the record; it may still have been sent") from None
+    # in the log of who asks: a letter's tenant is what its sender claims
+    await audit(call, [entry(call, "dead_letter", call.principal.tenant, letter.id, "replay")])
     return Replayed(id=letter.id, topic=target[0], partition=target[1])
 
 

@@ -15,6 +15,8 @@ from streamproc.model.delivery import Delivery, DeliveryState, Reason
 from streamproc.model.records import DeliveryRecord
 from streamproc.model.time_text import milliseconds
 from streamproc.web.alert_filters import Time, Values, next_cursor, scope_of, split_values, start_of, words_of
+from streamproc.web.auditing import entry
+from streamproc.web.auditing import record as audit
 from streamproc.web.paging import Page, PageQuery
 from streamproc.web.principal import Scope
 from streamproc.web.problem import ApiError
@@ -94,6 +96,8 @@ async def replay(call: Call[Nothing, None]) -> Answer:
         raise ApiError(503, "Kafka did not answer in time; the message may still be sent") from None
     if result.problem:
         raise ApiError(409, result.problem)
+    fields = [("new_id", None, result.new_id)]
+    await audit(call, [entry(call, "delivery", delivery.tenant, delivery.id, "replay", fields=fields)])
     return Replayed(id=result.new_id, replay_of=delivery.id)
 
 

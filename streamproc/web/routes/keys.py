@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, Field
 
 from streamproc.config.record import ConfigRecord
-from streamproc.model.key import Key, Scope, parse_key
+from streamproc.model.key import PERSON, SESSION, Key, Scope, parse_key
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.web import configuring
 from streamproc.web.keys import KIND, key_spec, new_key
@@ -89,6 +89,7 @@ async def create(call: Call[Any, CreateKey]) -> Answer:
     body, now = call.body, datetime.now(UTC)
     if body.expires_at is not None and body.expires_at <= now:
         raise ApiError(422, "expires_at: is past", errors=[("expires_at", "is past")])
+    _check_name(body.name)
     tenant = call.tenant(body.tenant_id)
     made = new_key(call.site.keyring)
     spec = key_spec(made, body.name, [scope.value for scope in dict.fromkeys(body.scopes)], body.expires_at, now=now)
@@ -104,9 +105,11 @@ async def read(call: Call[TenantQuery, None]) -> Answer:
 async def change(call: Call[TenantQuery, ChangeKey]) -> Answer:
     """Its name, scopes and end; fields that are left out stay, `expires_at` null takes the end away."""
     record = _found(call)
+    _check_text(record)
     sent = call.body.model_fields_set
     spec = dict(record.spec)
     if call.body.name is not None:
+        _check_name(call.body.name)
         spec["name"] = call.body.name
     if call.body.scopes is not None:
         spec["scopes"] = [scope.value for scope in dict.fromkeys(call.body.scopes)]
@@ -120,6 +123,7 @@ async def change(call: Call[TenantQuery, ChangeKey]) -> Answer:
 async def rotate(call: Call[TenantQuery, RotateKey]) -> Answer:
     """A new text for the same key; the one before opens it too until `overlap_seconds` have passed."""
     record = _found(call)
+    _check_text(record)
     key = parse_key(record.document())
     now = datetime.now(UTC)
     if not key.opens_at(now):
@@ -154,6 +158,18 @@ def _found(call: Call[Any, Any]) -> ConfigRecord:
     if call.principal.operator and named is None:
         named = EVERY_TENANT
     return configuring.find(call, KIND, call.tenant(named), call.path["id"])
+
+
+def _check_name(name: str) -> None:
+    """Names of people whom an identity provider knows are not for keys: history would say that they did it."""
+    if name.startswith(PERSON):
+        raise ApiError(422, f"name: begins with {PERSON}", errors=[("name", f"begins with {PERSON}")])
+
+
+def _check_text(record: ConfigRecord) -> None:
+    """A session's key has no text, and must not get one: what is done with it is done in a person's name."""
+    if record.id.startswith(SESSION):
+        raise ApiError(409, "the key is of a session; it can only be revoked")
 
 
 async def _put(call: Call[Any, Any], before: ConfigRecord, spec: dict[str, Any], action: str | None) -> ConfigRecord:

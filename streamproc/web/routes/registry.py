@@ -12,6 +12,7 @@ MODULES = (
     "routes.health",
     "routes.openapi",
     "routes.session",
+    "routes.oidc",
     "routes.events",
     "routes.alerts",
     "routes.incidents",

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from streamproc.model.rule import EVERY_TENANT
 from streamproc.web.answering import JSON, json_bytes
-from streamproc.web.authenticating import CHALLENGE, session_of
+from streamproc.web.authenticating import CHALLENGE, give_session, session_of
+from streamproc.web.oidc.opening import end_session
 from streamproc.web.principal import Principal, Scope
 from streamproc.web.problem import ApiError
 from streamproc.web.route import Answer, Call, Route
@@ -47,15 +48,7 @@ async def sign_in(call: Call[Any, SignIn]) -> Answer:
     response = web.Response(
         body=json_bytes(_answer(call, principal, session).model_dump(mode="json")), content_type=JSON
     )
-    response.set_cookie(
-        COOKIE,
-        session.token,
-        max_age=int(call.site.settings.session_hours * 3600),
-        httponly=True,
-        samesite="Strict",
-        secure=call.site.settings.public_url.startswith("https:") or call.request.secure,
-        path="/",
-    )
+    give_session(call.site, call.request, response, session)
     return response
 
 
@@ -68,7 +61,10 @@ async def who(call: Call[Any, None]) -> Answer:
 
 
 async def sign_out(call: Call[Any, None]) -> Answer:
-    """Takes the cookie away."""
+    """Takes the cookie away. A session by an identity provider is then over everywhere; one by a key ends with it."""
+    session = session_of(call.site, call.request)
+    if session is not None:
+        await end_session(call, session)
     response = web.Response(status=204)
     response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
     return response

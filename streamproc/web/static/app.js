@@ -1,9 +1,10 @@
 // The shell: who is signed in, where one is, the keys that work everywhere.
 
-import { ask, get, list, may, Problem, session } from "./api.js";
+import { ask, list, may, Problem, session } from "./api.js";
 import * as live from "./live.js";
+import { providerLink, whoIsThere, whyNot } from "./provider.js";
 import { refreshTimes } from "./words.js";
-import { append, announce, button, dialog, doing, failure, fill, h, icon, select } from "./ui.js";
+import { append, announce, button, dialog, doing, failure, fill, h, icon, select, toast } from "./ui.js";
 
 // Of the address behind the #: /alerts/alt_1?status=open. Each page is a module, loaded when it is first opened.
 const PAGES = [
@@ -308,6 +309,16 @@ function signIn(said) {
   const key = h("input", { name: "key", type: "password", autocomplete: "current-password", required: true, placeholder: "sp_…", spellcheck: "false", id: "key", "aria-describedby": "key-hint key-error" });
   const error = h("p", { class: "field-error", id: "key-error", role: "alert", hidden: true });
   const submit = h("button", { type: "submit", class: "primary" }, "Sign in");
+  const ways = h("div", { class: "ways", hidden: true });
+  providerLink().then(
+    (link) => {
+      if (!link) return;
+      append(ways, [link, h("p", { class: "or" }, "or with a key")]);
+      ways.hidden = false;
+      submit.classList.remove("primary");
+    },
+    () => {}, // a key opens all the same
+  );
   const form = h(
     "form",
     { class: "form" },
@@ -336,7 +347,7 @@ function signIn(said) {
     h(
       "main",
       { class: "sign-in", id: "main", tabindex: "-1" },
-      h("div", { class: "card" }, h("h1", { class: "brand" }, h("img", { src: "/static/icon.svg", alt: "" }), "streamproc"), said && h("p", { class: "sub", role: "status" }, said), form),
+      h("div", { class: "card" }, h("h1", { class: "brand" }, h("img", { src: "/static/icon.svg", alt: "" }), "streamproc"), said && h("p", { class: "sub", role: "status" }, said), ways, form),
     ),
   );
   key.focus();
@@ -356,11 +367,14 @@ session.onExpired = () => signIn("Your session is over. Sign in again.");
 addEventListener("hashchange", () => session.who && open());
 setInterval(refreshTimes, 5000);
 
-get("/v1/session").then(
+const refused = whyNot();
+whoIsThere().then(
   (who) => {
-    if (!who.csrf_token) return signIn();
+    if (!who.csrf_token) return signIn(refused);
     session.who = who;
-    return begin();
+    begin();
+    if (refused) toast(refused, true);
+    return undefined;
   },
-  (problem) => (problem.status === 401 ? signIn() : fill(app, h("main", { class: "sign-in" }, h("div", { class: "card" }, failure(problem), h("p", { class: "spaced" }, button("Try again", () => location.reload())))))),
+  (problem) => (problem.status === 401 ? signIn(refused) : fill(app, h("main", { class: "sign-in" }, h("div", { class: "card" }, failure(problem), h("p", { class: "spaced" }, button("Try again", () => location.reload())))))),
 );

@@ -44,12 +44,23 @@ export async function editPage({ box, id, query, go, reopen, titled }, kind, { s
   const item = isNew ? null : await get(`${kind.path}/${one(id)}`, ofTenant(owner));
   const whose = item ? ofTenant(item.tenant_id) : {};
   const write = may("config:write");
-  const tenant = isNew ? tenantInput(false) : null;
+  const tenant = isNew ? tenantInput(false, "Tenant", () => edit.read()) : null;
   const starter = starters?.find(([name]) => name === query.get("type")) || starters?.[0];
   const said = h("div", { "aria-live": "polite" });
   const title = item ? item.name || item.id : `New ${kind.one}`;
   titled(title);
-  const edit = documentEditor({ text: item ? await asText(bare(item)) : starter[2], label: `The ${kind.one}, as YAML or JSON`, readonly: !write, told: (state) => readDocument?.(state.document) });
+  const edit = documentEditor({
+    text: item ? await asText(bare(item)) : starter[2],
+    label: `The ${kind.one}, as YAML or JSON`,
+    readonly: !write,
+    check: async (document) => {
+      const owned = tenant ? ofTenant(tenant.value) : whose;
+      if (session.who.operator && !owned.tenant_id) return [{ path: "", line: 1, message: "choose the tenant first", level: "error" }];
+      const answer = await post(`${kind.path}/validate`, { ...(item && { id: item.id }), ...document }, owned);
+      return answer.errors.map((one) => ({ ...one, level: "error" }));
+    },
+    told: (state) => readDocument?.(state.document),
+  });
 
   async function save(control) {
     await edit.read();

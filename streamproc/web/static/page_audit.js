@@ -5,7 +5,7 @@ import { changesTable } from "./page_rule.js";
 import { badge, card, empty, fill, h, head, icon, pager, select, table } from "./ui.js";
 import { when } from "./words.js";
 
-const KINDS = ["rule", "channel", "webhook", "policy", "silence", "template", "user", "user_group", "list", "key", "plan"];
+const KINDS = ["rule", "channel", "webhook", "policy", "silence", "template", "user", "user_group", "list", "key", "plan", "delivery", "dead_letter", "tenant"];
 
 export function show({ box }) {
   const kind = select("kind", [["", "Everything"], ...KINDS], "", { "aria-label": "Kind" });
@@ -28,7 +28,7 @@ export function show({ box }) {
             ],
             "Changes",
           ),
-        empty("Nothing was changed", "Changes through the API and the dashboard are listed here, and are events that rules can watch.", { icon: "audit" }),
+        empty("Nothing was changed", "Changes through the dashboard, the API and the command line are listed here, and are events that rules can watch.", { icon: "audit" }),
       )),
     );
   let typing = null;

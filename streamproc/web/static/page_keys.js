@@ -16,6 +16,7 @@ const SCOPES = [
   ["config:write", "config:write: change them"],
   ["admin", "admin: everything, and keys"],
 ];
+const SESSION = "oidc-"; // of somebody who signed in with an identity provider: it has no text
 const ENDS = [["", "Never"], ["30", "In 30 days"], ["90", "In 90 days"], ["365", "In a year"]];
 
 function stateOf(key) {
@@ -48,7 +49,7 @@ export function show({ box }) {
                 title: "",
                 cell: (key) =>
                   stateOf(key)[0] === "holds" &&
-                  h("div", { class: "actions" }, button("Rotate", () => rotate(key), { small: true, "aria-label": `Rotate ${key.name}` }), button("Revoke", () => confirm(`Revoke ${key.name}?`, "From now on it opens nothing, nor do sessions that were opened with it.", "Revoke", async () => {
+                  h("div", { class: "actions" }, !key.id.startsWith(SESSION) && button("Rotate", () => rotate(key), { small: true, "aria-label": `Rotate ${key.name}` }), button("Revoke", () => confirm(`Revoke ${key.name}?`, "From now on it opens nothing, nor do sessions that were opened with it.", "Revoke", async () => {
                     await post(`/v1/keys/${one(key.id)}/revoke`, {}, ofTenant(key.tenant_id));
                     toast("Revoked.");
                     draw();

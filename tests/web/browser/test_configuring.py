@@ -103,6 +103,16 @@ def test_a_webhooks_secret_is_rotated_and_shown_once(site: Running, new_page: Ne
     assert len(site.received) == before + 1
 
 
+def test_other_documents_are_checked_as_one_writes_too(site: Running, new_page: NewPage) -> None:
+    page, name = new_page(path="/webhooks/security"), "The webhook, as YAML or JSON"
+    expect(page.locator(".verdict")).to_contain_text("Valid")
+    write(page, name, lambda text: text + "\nmode: heap\n")
+    expect(page.locator(".verdict")).to_contain_text("1 error")
+    expect(page.locator(".editor pre .is-wrong")).to_contain_text("mode: heap")
+    write(page, name, lambda text: text.replace("mode: heap", "mode: single"))
+    expect(page.locator(".verdict")).to_contain_text("Valid")
+
+
 def test_users_from_a_csv_file_with_errors(site: Running, new_page: NewPage, tmp_path: Path) -> None:
     file = tmp_path / "users.csv"
     header = "ID,Name,Enable,Phone,SMS,Voice,Mailbox\n"
