@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from aiokafka.producer import sender
 
 from streamproc import metrics
 from streamproc.kafka.table import LocalTable
+from streamproc.kafka.wire import take_wire_records
 
 log = structlog.get_logger(__name__)
 
@@ -206,6 +207,7 @@ class Ledger:
             fetch_max_bytes=16 * 1024 * 1024,
         )
         await consumer.start()
+        take_wire_records(consumer)
         try:
             consumer.assign([where])
             begin = (await consumer.beginning_offsets([where]))[where]
@@ -269,26 +271,23 @@ class Ledger:
                 )
             await asyncio.sleep(0.5)
 
-    def _replay(self, table: LocalTable, records: Iterable[Any], deleted: set[bytes]) -> None:
+    def _replay(self, table: LocalTable, records: Sequence[Any], deleted: set[bytes]) -> None:
         """Apply records of the changelog; `deleted` gathers the keys that the copy had and has no more."""
-        puts: dict[bytes, bytes | None] = {}
+        puts: dict[bytes, bytes | None] = {record.key: record.value for record in records}
+        self.recovered += len(records)
         timers: list[tuple[int, bytes]] = []
-        offset = 0
-        for record in records:
-            key, value = record.key, record.value
-            puts[key] = value
-            self.recovered += 1
-            offset = record.offset + 1
+        timer_of = self._timer_of
         for key, value in puts.items():
             if value is None:
                 if table.get(key) is not None:
                     deleted.add(key)
                 continue
-            deleted.discard(key)
-            timer = self._timer_of(key, value)
+            if deleted:
+                deleted.discard(key)
+            timer = timer_of(key, value)
             if timer is not None:
                 timers.append((timer, key))
-        table.write(puts, timers, (), offset, int(time.time()))
+        table.write(puts, timers, (), records[-1].offset + 1, int(time.time()))
 
     def position(self, topic: str) -> int:
         """The offset in `topic` up to which signals are applied; 0 when nothing was."""
@@ -315,6 +314,9 @@ class Ledger:
         try:
             async with asyncio.timeout(self._settings.deadline_s):
                 await self._transact(everything, outputs)
+        except TimeoutError:
+            where, limit = f"{self.changelog}/{self.partition}", self._settings.deadline_s
+            raise TimeoutError(f"Kafka did not commit a transaction for {where} within {limit:g} s") from None
         except KafkaError as error:
             if type(error).__name__ in _FENCING:
                 raise Fenced(f"{self.changelog}/{self.partition} has a new owner") from error

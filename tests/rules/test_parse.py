@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from streamproc.model.condition import AllOf, Op, PatternCondition, ShieldTest, Test, ThresholdCondition
+from streamproc.model.condition import AllOf, Op, PatternCondition, ShieldTest, ThresholdCondition
+from streamproc.model.condition import Test as FieldTest
 from streamproc.model.rule import Rule
 from streamproc.rules import parse_rule
 
@@ -88,7 +89,7 @@ def test_the_contracts_example() -> None:
         }
     )
     assert parsed.condition == ThresholdCondition(
-        AllOf((Test(("action",), Op.EQ, "user.login"), Test(("outcome",), Op.EQ, "failure"))),
+        AllOf((FieldTest(("action",), Op.EQ, "user.login"), FieldTest(("outcome",), Op.EQ, "failure"))),
         5,
         300_000,
         "rolling",

@@ -14,10 +14,10 @@ from streamproc.model.condition import (
     OffHoursCondition,
     Op,
     ScheduledCondition,
-    Test,
     ThresholdCondition,
     TravelCondition,
 )
+from streamproc.model.condition import Test as FieldTest
 from streamproc.rules import parse_rule
 from streamproc.rules.counting import counting_hash
 
@@ -51,7 +51,7 @@ def test_defaults_are_those_of_the_contract() -> None:
 
 def test_an_anomaly_of_one_actor() -> None:
     found = condition("anomaly", actor_id="user_123", baseline_window_days=30, threshold_stddev=3)
-    assert found.filter == Test(("actor", "id"), Op.EQ, "user_123")
+    assert found.filter == FieldTest(("actor", "id"), Op.EQ, "user_123")
     assert found.group_by == ("actor.id",)
 
 
