@@ -60,7 +60,7 @@ test-faults: $(VENV)/.installed-dev java ## Kill, pause, cut and damage real pro
 	@exec $(PYTHON) -m tests.faults.suite $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.installed ## Measure throughput and latency beside a bare client and stock Faust
+bench: $(VENV)/.installed-dev ## Measure cost, latency and recovery beside Faust, Quix and a bare client
 	@exec $(VENV)/bin/streamproc bench $(ARGS)
 
 .PHONY: docs

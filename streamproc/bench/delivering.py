@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -20,7 +19,8 @@ import orjson
 
 from streamproc.bench.child import Child
 from streamproc.bench.cluster import Cluster
-from streamproc.bench.contestant import BenchError, configure, free_port, product_environment
+from streamproc.bench.contestant import BenchError
+from streamproc.bench.product import configure, free_port, product_command, product_environment
 from streamproc.bench.sink import Sink
 from streamproc.bench.usage import Sampler
 from streamproc.kafka.client import client_options
@@ -73,9 +73,9 @@ async def measure_deliver(settings: Settings, directory: Path, count: int, tell:
         await configure([_webhook(n, sink.url) for n in range(CHANNELS)], environment, directory)
         tell("loading notifications into Kafka", 0, count)
         await _load(settings, topics, count)
-        command = [sys.executable, "-m", "streamproc", "delivery"]
-        child = stack.enter_context(Child(command, environment, directory, directory / "delivery.log"))
-        with Sampler(child.pid, None) as sampler:
+        log = directory / "delivery.log"
+        child = stack.enter_context(Child(product_command("delivery"), environment, directory, log))
+        with Sampler([child.pid], None) as sampler:
             deadline = time.monotonic() + LIMIT_S
             while len(sink.received) < count:  # nothing but the sink knows
                 if child.status is not None or time.monotonic() > deadline:

@@ -45,10 +45,11 @@ _CLIENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A stream of events: how far apart in event time they are, and where in a run's names it shows."""
+    """A stream of events: how far apart in event time they are, of how many tenants; topics are named after it."""
 
     name: str
     step_ms: int
+    tenants: int = TENANTS
 
 
 W1 = Workload("w1", 1)
@@ -74,7 +75,7 @@ class Draw(NamedTuple):
 def draws(workload: Workload, count: int) -> Iterator[Draw]:
     """The first `count` events, in order of event time."""
     chance = random.Random(SEED).random
-    tenants = tenant_names(TENANTS)
+    tenants = tenant_names(workload.tenants)
     pending: dict[int, int] = {}
     step = workload.step_ms
     for number in range(count):
@@ -95,7 +96,7 @@ def draws(workload: Workload, count: int) -> Iterator[Draw]:
         yield Draw(
             number,
             START_MS + number * step,
-            tenants[actor % TENANTS],
+            tenants[actor % workload.tenants],
             actor,
             address,
             action,
@@ -122,7 +123,7 @@ def _usual_address(actor: int) -> int:
 
 
 def tenant_names(count: int) -> list[str]:
-    """The first `count` tenants; the events are of the first `TENANTS`."""
+    """The first `count` tenants; the events of a workload are of the first `tenants` of them."""
     return [f"tenant-{n:04d}" for n in range(count)]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,10 +20,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from streamproc.bench.child import Child
 from streamproc.bench.cluster import Cluster, NewTopic
-from streamproc.bench.contestant import BenchError, configure, free_port, product_environment
+from streamproc.bench.contestant import BenchError
 from streamproc.bench.draw import W1, Draw, draws, event_id, to_json
 from streamproc.bench.figures import Latency
-from streamproc.bench.parts import Scale
+from streamproc.bench.product import configure, free_port, product_command, product_environment, ready
+from streamproc.bench.scale import Scale
 from streamproc.bench.sink import Sink
 from streamproc.kafka.client import client_options
 from streamproc.kafka.topics import load_topics
@@ -90,7 +90,7 @@ async def _pipeline(
         children = [stack.enter_context(_child(command, environment, directory)) for command in ("worker", "delivery")]
         for child, (command, port) in zip(children, ports.items(), strict=True):
             tell(f"waiting for the {command}", 0, 1)
-            await _ready(session, port, child)
+            await ready(session, f"127.0.0.1:{port}", child, START_LIMIT_S, 0.1)
         producer = await stack.enter_async_context(_producer(settings))
         await stack.enter_async_context(_following(settings, topics["alerts"].topic, take))
         due = await _send(producer, topics["events"].topic, scale, tell, "events to webhooks")
@@ -211,24 +211,7 @@ async def _following(settings: Settings, topic: str, take: Callable[[bytes, floa
 
 
 def _child(command: str, environment: dict[str, str], directory: Path) -> Child:
-    return Child([sys.executable, "-m", "streamproc", command], environment, directory, directory / f"{command}.log")
-
-
-async def _ready(session: aiohttp.ClientSession, port: int, child: Child) -> None:
-    async def ready() -> bool:
-        if child.status is not None:
-            raise BenchError(f"{child.log.stem} ended with status {child.status}:\n{child.last_lines()}")
-        try:
-            async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
-                return answer.status == 200
-        except (aiohttp.ClientError, OSError):
-            return False
-
-    deadline = time.monotonic() + START_LIMIT_S
-    while not await ready():
-        if time.monotonic() > deadline:
-            raise BenchError(f"{child.log.stem} is not ready after {START_LIMIT_S:.0f} s:\n{child.last_lines()}")
-        await asyncio.sleep(0.1)
+    return Child(product_command(command), environment, directory, directory / f"{command}.log")
 
 
 async def _until(done: Callable[[], bool], limit_s: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from aiokafka import TopicPartition
 
 from streamproc.bench.child import Child
 from streamproc.bench.cluster import Cluster, Offsets
-from streamproc.bench.contestant import BenchError, Contestant, Entry, Place
+from streamproc.bench.contestant import BenchError, Contestant, Entry, Launch, Place
 from streamproc.bench.oracle import Alerts, Verdict, compare
 from streamproc.bench.progress import Progress
 from streamproc.bench.usage import Sampler, Trace
@@ -44,7 +45,7 @@ class RunResult:
     """From the first record until everything was committed and every alert written."""
     events_per_s: float
     cpu_s_per_million: float
-    """User and system, of the whole process tree, over that time."""
+    """User and system, of all its processes and what they started, over that time."""
     broker_cpu_s_per_million: float | None
     rss_peak_mib: float
     foreign_cores: float | None
@@ -64,25 +65,34 @@ async def run_once(
     tell(f"{contestant.label}: preparing", 0, place.count)
     entry = await contestant.enter(place)
     source = await place.cluster.ends(await place.cluster.partitions([place.events]))
-    later = await place.cluster.partitions(entry.later_stages)
     writes = await place.cluster.partitions(entry.writes)
-    child = Child(entry.command, entry.environment, place.directory, place.directory / f"{contestant.name}.log")
     try:
-        started = time.monotonic()
-        with child, Sampler(child.pid, broker) as sampler:
-            watch = _Watch(entry, place, child, contestant.label, tell)
+        async with AsyncExitStack() as stack:
+            if entry.door is not None:
+                await stack.enter_async_context(entry.door)
+            started = time.monotonic()
+            children = [stack.enter_context(start(launch, place)) for launch in entry.launches]
+            sampler = stack.enter_context(Sampler([child.pid for child in children], broker))
+            watch = Watch(entry, place, children, contestant.label, tell)
+            if entry.door is not None:
+                await entry.door.open_for(len(children), watch.check)
             await watch.first_record(started + START_LIMIT_S)
             done = await watch.all_taken(time.monotonic() + limit_s)
-            drained = await watch.drained(source, later, time.monotonic() + limit_s)
+            drained = await watch.drained(source, time.monotonic() + limit_s)
             drained = max(drained, await watch.last_alert(writes))
         verdict = None if entry.alerts is None else compare(wanted, await entry.alerts())
         done = await _latest(entry, done)
-        entry.notes["records_written"] = await _written(place, entry)
+        entry.notes.update(taken=done.taken, records_written=await _written(place, entry))
     finally:
         await entry.clean()
     result = _result(contestant.name, place.count, started, done, drained, sampler.trace, broker, verdict, entry)
     shutil.rmtree(place.directory / "state", ignore_errors=True)
     return result
+
+
+def start(launch: Launch, place: Place) -> Child:
+    """The process, to be entered."""
+    return Child(launch.command, launch.environment, place.directory, place.directory / f"{launch.name}.log")
 
 
 async def _written(place: Place, entry: Entry) -> dict[str, int]:
@@ -111,11 +121,13 @@ def pause(seen: Progress | None, count: int, now: float) -> float:
     return min(max(left / 2, POLL_S), LONGEST_PAUSE_S)
 
 
-class _Watch:
-    def __init__(self, entry: Entry, place: Place, child: Child, label: str, tell: Tell) -> None:
+class Watch:
+    """Waits for what a contestant does, and gives up when one of its processes ends or it takes too long."""
+
+    def __init__(self, entry: Entry, place: Place, children: Sequence[Child], label: str, tell: Tell) -> None:
         self._entry = entry
         self._place = place
-        self._child = child
+        self._children = children
         self._label = label
         self._tell = tell
 
@@ -142,7 +154,7 @@ class _Watch:
             self._check(deadline, f"took {seen.taken if seen else 0} of {self._place.count} events")
             await asyncio.sleep(pause(seen, self._place.count, time.monotonic()))
 
-    async def drained(self, source: Offsets, later: Sequence[TopicPartition], deadline: float) -> float:
+    async def drained(self, source: Offsets, deadline: float) -> float:
         """Wait until the group has committed all it was given; answers when that was seen.
 
         What the source topic's commit covers is in the later stages already, so their ends at that moment count:
@@ -152,6 +164,10 @@ class _Watch:
         while await cluster.lag(group, source) > 0:
             self._check(deadline, "did not commit all events")
             await asyncio.sleep(POLL_S)
+        later = await cluster.partitions(self._entry.later_stages)
+        absent = set(self._entry.later_stages) - {tp.topic for tp in later}
+        if absent:
+            raise BenchError(f"{self._label} has no topic {', '.join(sorted(absent))} between its stages")
         ends = await cluster.ends(later)
         while (left := await cluster.lag(group, ends)) > 0:
             self._check(deadline, f"left {left} records of a later stage uncommitted")
@@ -173,12 +189,17 @@ class _Watch:
             self._check(started + ALERTS_LIMIT_S, "went on writing alerts, and did not end")
         return changed
 
+    def check(self) -> None:
+        """Raise BenchError when a process has ended."""
+        for child in self._children:
+            if child.status is not None:
+                raise BenchError(f"{self._label} ended with status {child.status}:\n{child.last_lines()}")
+
     def _check(self, deadline: float, what: str) -> None:
-        status = self._child.status
-        if status is not None:
-            raise BenchError(f"{self._label} ended with status {status}:\n{self._child.last_lines()}")
+        self.check()
         if time.monotonic() > deadline:
-            raise BenchError(f"{self._label} {what} in time:\n{self._child.last_lines()}")
+            said = "\n".join(child.last_lines() for child in self._children)
+            raise BenchError(f"{self._label} {what} in time:\n{said}")
 
 
 def _result(

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from streamproc.bench.cluster import Cluster
 from streamproc.bench.draw import SEED, Draw, Workload, draws, to_json
+from streamproc.bench.partitions import PARTITIONS
 from streamproc.kafka.client import client_options
 from streamproc.kafka.partition import partition_by
 from streamproc.kafka.topics import apply_topics, load_topics
@@ -21,9 +22,10 @@ BATCH_BYTES = 256 * 1024
 _IN_FLIGHT = 16
 
 
-def prefix(workload: Workload, count: int) -> str:
-    """The topic prefix of everything that is measured on these events."""
-    return f"bench-{workload.name}-{count}-{SEED:x}v{VERSION}-"
+def prefix(workload: Workload, count: int, partitions: int = PARTITIONS) -> str:
+    """The topic prefix of everything that is measured on these events in so many partitions."""
+    parted = "" if partitions == PARTITIONS else f"p{partitions}-"
+    return f"bench-{workload.name}-{count}-{SEED:x}v{VERSION}-{parted}"
 
 
 async def preload(

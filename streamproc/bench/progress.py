@@ -5,21 +5,15 @@ Times are `time.monotonic()`, which on Linux is one clock for all processes.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import sys
-import threading
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import aiohttp
 import orjson
-
-WRITE_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,7 @@ class ProgressSource(Protocol):
 
 
 class ProgressFile:
-    """Written by peers through `ProgressWriter`."""
+    """Written by peers through `peers.progress_writer`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,42 +45,6 @@ class ProgressFile:
             return Progress(**orjson.loads(self._path.read_bytes()))
         except (OSError, ValueError):
             return None
-
-
-class ProgressWriter:
-    """Used inside a peer: cheap calls per record, and a thread that writes them down."""
-
-    def __init__(self, path: str) -> None:
-        self.taken = 0
-        self.first = self.last = 0.0
-        self._path = Path(path)
-        threading.Thread(target=self._run, name="progress", daemon=True).start()
-
-    def begin(self) -> None:
-        """A first record is there, and is about to be worked on."""
-        if not self.first:
-            self.first = time.monotonic()
-
-    def source(self, count: int = 1) -> None:
-        """Source records were taken."""
-        self.begin()
-        self.last = time.monotonic()
-        self.taken += count
-
-    def stage(self) -> None:
-        """A record of a later stage was done."""
-        self.last = time.monotonic()
-
-    def _run(self) -> None:
-        written = None
-        fresh = self._path.with_suffix(".new")
-        while True:
-            time.sleep(WRITE_EVERY_S)
-            now = Progress(self.taken, self.first, self.last)
-            if now.taken and now != written:
-                fresh.write_bytes(orjson.dumps(asdict(now)))
-                fresh.replace(self._path)
-                written = now
 
 
 _SAMPLE = re.compile(
@@ -105,44 +63,36 @@ def read_metrics(text: str) -> Mapping[str, float]:
 
 
 class WorkerProgress:
-    """Of a `streamproc worker`, by its /metrics; an answer takes the worker about a millisecond.
+    """Of `streamproc worker` processes, by their /metrics; an answer takes a worker about a millisecond.
 
     `first` is the last instant at which no record had been taken, and `last` the first at which the present
-    state was seen: what lies between looks is charged to the worker.
+    state was seen: what lies between looks is charged to the workers.
     """
 
-    def __init__(self, address: str, session: aiohttp.ClientSession) -> None:
-        self._url = f"http://{address}/metrics"
+    def __init__(self, addresses: Sequence[str], session: aiohttp.ClientSession) -> None:
+        self._urls = [f"http://{address}/metrics" for address in addresses]
         self._session = session
         self._idle_at = time.monotonic()
         self._seen: Progress | None = None
 
     async def read(self) -> Progress | None:
-        """None while the worker does not answer, or has taken nothing."""
+        """None while a worker does not answer, or none has taken anything."""
         asked = time.monotonic()
+        taken = behind = 0
         try:
-            async with self._session.get(self._url) as answer:
-                sums = read_metrics(await answer.text())
+            for url in self._urls:
+                async with self._session.get(url) as answer:
+                    sums = read_metrics(await answer.text())
+                taken += int(sums.get("streamproc_events_total", 0))
+                # what one worker has found, another may have to count
+                behind += int(sums.get("streamproc_hits_total", 0) - sums.get("streamproc_detect_hits_total", 0))
         except (aiohttp.ClientError, OSError):
-            self._idle_at = asked
+            if self._seen is None:
+                self._idle_at = asked
             return None
-        taken = int(sums.get("streamproc_events_total", 0))
         if not taken:
             self._idle_at = asked
             return None
-        behind = int(sums.get("streamproc_hits_total", 0) - sums.get("streamproc_detect_hits_total", 0))
         if self._seen is None or (taken, behind) != (self._seen.taken, self._seen.behind):
             self._seen = Progress(taken, self._idle_at, time.monotonic(), behind)
         return self._seen
-
-
-def end_with_parent() -> None:
-    """Inside a peer: end when the parent, which holds the other end of standard input, does."""
-
-    def wait() -> None:
-        with contextlib.suppress(OSError):
-            while os.read(sys.stdin.fileno(), 4096):
-                pass
-        os._exit(1)
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()

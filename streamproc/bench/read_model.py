@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,9 @@ from aiokafka import AIOKafkaProducer
 
 from streamproc.bench.child import Child
 from streamproc.bench.cluster import Cluster
-from streamproc.bench.contestant import BenchError, free_port, product_environment
+from streamproc.bench.contestant import BenchError
 from streamproc.bench.figures import Latency
+from streamproc.bench.product import free_port, product_command, product_environment
 from streamproc.bench.usage import process_usage
 from streamproc.kafka.client import client_options
 from streamproc.kafka.partition import partition_by
@@ -71,6 +71,7 @@ class ReadModelFigure:
         return {
             **{name: getattr(self, name) for name in ("alerts", "build_s", "build_cpu_s", "alerts_per_s")},
             **{name: getattr(self, name) for name in ("peak_mib", "after_mib", "file_mib", "p95")},
+            "requests_ms": [asdict(row) for row in self.requests],
             "goal_p95_ms": READ_GOAL_MS,
         }
 
@@ -88,8 +89,7 @@ async def measure_read_model(
         "STREAMPROC_RATE_LIMIT": "0",
     }
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamproc", "api"]
-    with Child(command, environment, directory, directory / "api.log") as child:
+    with Child(product_command("api"), environment, directory, directory / "api.log") as child:
         started = time.monotonic()
         peak = await _built(session, url, child, count, tell)
         build_s = time.monotonic() - started

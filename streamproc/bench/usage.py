@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,13 +66,13 @@ class Trace:
 
     times: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
-    """The tree's, including members that have ended."""
+    """The trees', including members that have ended."""
     broker: list[float] = field(default_factory=list)
     machine: list[float] = field(default_factory=list)
     bench: list[float] = field(default_factory=list)
     """This process's own."""
     rss_peak: int = 0
-    """Bytes, of the whole tree at one instant."""
+    """Bytes, of all of them at one instant."""
 
     def between(self, start: float, end: float, column: str = "own") -> float:
         """CPU seconds used between two instants."""
@@ -79,7 +80,7 @@ class Trace:
         return self._at(values, end) - self._at(values, start)
 
     def foreign_cores(self, start: float, end: float) -> float:
-        """Mean cores used by neither the tree, the broker nor us."""
+        """Mean cores used by neither the trees, the broker nor us."""
         others = self.between(start, end, "machine") - sum(
             self.between(start, end, column) for column in ("own", "broker", "bench")
         )
@@ -97,11 +98,14 @@ class Trace:
 
 
 class Sampler:
-    """A context manager that samples in a thread of its own; `trace` is complete when it is left."""
+    """A context manager that samples, in a thread of its own, the trees of some processes together.
 
-    def __init__(self, root: int, broker: int | None) -> None:
+    `trace` is complete when it is left.
+    """
+
+    def __init__(self, roots: Sequence[int], broker: int | None) -> None:
         self.trace = Trace()
-        self._root = root
+        self._roots = list(roots)
         self._broker = broker
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
@@ -121,7 +125,7 @@ class Sampler:
         rounds = 0
         while True:
             if rounds % _TREE_EVERY == 0:
-                pids = process_tree(self._root)
+                pids = [pid for root in self._roots for pid in process_tree(root)]
             rounds += 1
             resident = 0
             for pid in pids:

@@ -23,7 +23,7 @@ app = typer.Typer()
 def bench(
     quick: bool = typer.Option(False, "--quick", help="A small run, to see that everything works."),
     only: str = typer.Option(
-        "w1,w2,rules,types,keys,backtest,latency,readmodel,deliver", "--only", help="Parts to run, separated by commas."
+        "", "--only", help="Parts to run, separated by commas; `all` for every one. Default: all but curves."
     ),
     runs: int | None = typer.Option(None, "--runs", min=1, help="Runs of each contestant (3; quick: 1)."),
     events: int | None = typer.Option(None, "--events", min=10_000, help="Events of a run (1,000,000; quick: 50,000)."),
@@ -31,6 +31,14 @@ def bench(
         None, "--faust-events", min=1_000, help="Events for stock Faust (200,000; quick: 20,000)."
     ),
     faust: bool = typer.Option(True, "--faust/--no-faust", help="Whether stock Faust takes part."),
+    quix: bool | None = typer.Option(
+        None,
+        "--quix/--no-quix",
+        help="Whether Quix Streams takes part, installed when need be (default: when it is installed).",
+    ),
+    kafka_streams: bool = typer.Option(
+        False, "--kafka-streams", help="Whether Kafka Streams takes part, fetched when need be (needs a JDK and Maven)."
+    ),
     seconds: float | None = typer.Option(None, "--seconds", min=1, help="Length of the latency part (30; quick: 5)."),
     quiet: float | None = typer.Option(
         None, "--quiet", min=0, help="Seconds to wait for a quiet machine before each run (120; quick: 0)."
@@ -44,27 +52,36 @@ def bench(
     cloudtrail_rules: list[Path] | None = typer.Option(
         None, "--cloudtrail-rules", exists=True, help="Rules for the backtest part; default the AWS pack."
     ),
-    output: Path = typer.Option(Path("bench-results"), "--output", "-o", help="Directory for the results as JSON."),
+    output: Path = typer.Option(
+        Path("bench-results"), "--output", "-o", help="Directory for reports, each in one of its own."
+    ),
 ) -> None:
-    """Measure throughput and latency, and check every alert.
+    """Measure throughput, cost, latency and recovery, check every alert, and write a report.
 
-    Two workloads on preloaded events: streamproc's worker, a stock Faust worker and a bare Kafka client, one
-    after the other; the cost of 10,000 rules against ten; and the time from an event to its webhook.
-    Uses a broker of its own in DATA_DIR/bench, or STREAMPROC_KAFKA (topics that begin with `bench-`).
+    Two workloads on preloaded events: streamproc's worker, a stock Faust worker, Quix Streams and a bare Kafka
+    client, one after the other; the cost of 10,000 rules against ten; the time from an event to its webhook; the
+    time from a worker's start until it is ready. Uses a broker of its own in DATA_DIR/bench, or STREAMPROC_KAFKA
+    (topics that begin with `bench-`).
     Status 1 when something failed or an alert was wrong.
     """
     import uvloop
 
-    from streamproc.bench.parts import FULL, NAMES, QUICK
-    from streamproc.bench.run import Bench, Results
+    from streamproc.bench.parts import DEFAULT, NAMES
+    from streamproc.bench.report import write_report
+    from streamproc.bench.results import Results
+    from streamproc.bench.rival_tools import find_others
+    from streamproc.bench.run import Bench
+    from streamproc.bench.scale import FULL, QUICK
     from streamproc.bench.show import Show
     from streamproc.cli.session import ask
     from streamproc.kafka.broker.resolve import open_broker
 
-    chosen = [part.strip() for part in only.split(",") if part.strip()]
+    chosen = [part.strip() for part in only.split(",") if part.strip()] or list(DEFAULT)
+    if chosen == ["all"]:
+        chosen = list(NAMES)
     for part in chosen:
         if part not in NAMES:
-            raise InputError(f"--only: {part!r} is not one of {', '.join(NAMES)}")
+            raise InputError(f"--only: {part!r} is not one of all, {', '.join(NAMES)}")
     given: dict[str, Any] = {
         "runs": runs,
         "events": events,
@@ -85,14 +102,20 @@ def bench(
     jars = settings.broker_jars or settings.data_dir / "kafka" / "jars"
     own = settings.model_copy(update={"data_dir": directory, "broker_jars": jars, "topic_prefix": ""})
     runs_directory = directory / "runs" / time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    compared = bool({"w1", "w2"} & set(chosen))
+    others, absent = find_others(directory, quix, kafka_streams, note) if compared else ([], [])
+    for reason in absent:
+        note(reason)
     uvloop.install()
     with open_broker(own, note) as broker, Show(_console(stderr=False), _console(stderr=True)) as show:
         measured = own.model_copy(update={"kafka": broker.bootstrap})
-        results: Results = ask(Bench(measured, runs_directory, scale, show).run(chosen, faust))
-    output.mkdir(parents=True, exist_ok=True)
-    file = output / f"{runs_directory.name}{'-quick' if quick else ''}.json"
-    file.write_bytes(orjson.dumps(results.as_json(), option=orjson.OPT_INDENT_2))
-    note(f"Results: {file}")
+        results: Results = ask(Bench(measured, runs_directory, scale, show).run(chosen, faust, others))
+    results.absent = absent
+    found = results.as_json()
+    place = output / f"{runs_directory.name}{'-quick' if quick else ''}"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "results.json").write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    note(f"Report: {write_report(found, place)}")
     if not results.fine:
         note(f"Something is wrong; the processes' logs are in {runs_directory}")
         raise typer.Exit(FINDINGS)

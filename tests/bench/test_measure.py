@@ -9,12 +9,14 @@ import aiohttp
 import pytest
 
 from streamproc.bench.cluster import Cluster
-from streamproc.bench.contestant import BenchError, Contestant, Place, RawClient, StockFaust, Worker
+from streamproc.bench.contestant import BenchError, Contestant, Place
 from streamproc.bench.draw import W2, draws
 from streamproc.bench.measure import run_once
 from streamproc.bench.oracle import expected
 from streamproc.bench.preload import preload
+from streamproc.bench.rivals import RawClient, StockFaust
 from streamproc.bench.rules import BUSY_HOUR
+from streamproc.bench.worker import Worker
 from streamproc.settings import Settings
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -32,6 +34,7 @@ async def test_contestants_drain_the_events_and_are_judged(
         RawClient(),
         StockFaust(),
         Worker("worker", "the worker", [BUSY_HOUR.document()]),
+        Worker("workers", "two workers", [BUSY_HOUR.document()], processes=2),
     ]
     loaded: list[int] = []
     async with aiohttp.ClientSession() as session, Cluster(settings) as cluster:
@@ -42,10 +45,12 @@ async def test_contestants_drain_the_events_and_are_judged(
         assert sum(before.values()) == COUNT == loaded[-1]
         for contestant in contestants:
             directory = tmp_path / contestant.name
-            place = Place(settings, cluster, session, directory, settings.topic_prefix + "1", events, COUNT, W2)
+            tag = f"{settings.topic_prefix}{contestant.name}"
+            place = Place(settings, cluster, session, directory, tag, events, COUNT, W2)
             result = await run_once(contestant, place, wanted, None, 120, lambda *_: None)
             assert result.correct, result.verdict
             assert result.cpu_s_per_million > 0
+            assert result.notes["taken"] == COUNT, "each event once, by whichever process"
             assert (result.verdict is None) == (contestant.name == "raw")
         left = [name for name in await cluster.names("changelog") if f"bench-faust-{settings.topic_prefix}" in name]
         assert left == []

@@ -7,10 +7,10 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from streamproc.bench.contestant import read_alerts
 from streamproc.bench.draw import LOGIN, W1, Draw, draws, to_json
 from streamproc.bench.oracle import AlertKey, Alerts, Episode, compare, expected
 from streamproc.bench.rules import BRUTE_FORCE, BUSY_HOUR, TEN, CountingRule, documents
+from streamproc.bench.worker import read_alerts
 from streamproc.rules import compile_rule, parse_rule
 
 THREE_A_MINUTE = replace(BRUTE_FORCE, count=3)

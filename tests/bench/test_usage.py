@@ -41,7 +41,7 @@ def test_no_process_has_no_usage() -> None:
 
 def test_what_a_process_used_is_seen_and_it_ends_with_us(tmp_path: Path) -> None:
     with Child([sys.executable, "-c", BUSY], plain_environment(), tmp_path / "c", tmp_path / "log") as child:
-        with Sampler(child.pid, None) as sampler:
+        with Sampler([child.pid], None) as sampler:
             deadline = time.monotonic() + 30
             while (usage := process_usage(child.pid)) and usage[0] < 0.5 and time.monotonic() < deadline:
                 time.sleep(0.05)

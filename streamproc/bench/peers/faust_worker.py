@@ -15,7 +15,7 @@ from typing import Any
 
 import faust
 
-from streamproc.bench.progress import ProgressWriter, end_with_parent
+from streamproc.bench.peers.progress_writer import ProgressWriter, end_with_parent
 from streamproc.bench.rules import BRUTE_FORCE, BUSY_HOUR
 
 PARTITIONS = 4

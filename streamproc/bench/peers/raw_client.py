@@ -9,7 +9,7 @@ import signal
 import orjson
 from aiokafka import AIOKafkaConsumer
 
-from streamproc.bench.progress import ProgressWriter, end_with_parent
+from streamproc.bench.peers.progress_writer import ProgressWriter, end_with_parent
 
 
 async def consume() -> None:
