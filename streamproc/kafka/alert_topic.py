@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from streamproc.alerting.fingerprint import partition_of
 from streamproc.engine.frame import pack_command
 from streamproc.kafka.client import client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.topics import Topics
 from streamproc.model.command import Command
@@ -42,14 +43,14 @@ class AlertTopic:
         try:
             await asyncio.wait_for(consumer.start(), 15)
         except (KafkaError, OSError, TimeoutError):
-            await consumer.stop()
+            await close_consumer(consumer)
             raise unreachable(self._settings) from None
         consumer.assign(self._partitions)
         self._consumer = consumer
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        await close_consumer(self._consumer)
 
     async def all(self) -> dict[str, Alert]:
         """The latest revision of every alert, up to the topic's present end; oldest alert first."""

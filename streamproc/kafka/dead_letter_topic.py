@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamproc.kafka.client import client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.topics import Topics
 from streamproc.settings import Settings
@@ -40,7 +41,7 @@ async def read_letters(settings: Settings, topics: Topics) -> list[Letter]:
     try:
         await asyncio.wait_for(consumer.start(), 15)
     except (KafkaError, OSError, TimeoutError):
-        await consumer.stop()
+        await close_consumer(consumer)
         raise unreachable(settings) from None
     try:
         consumer.assign(partitions)
@@ -53,7 +54,7 @@ async def read_letters(settings: Settings, topics: Topics) -> list[Letter]:
                     letters += [_letter(record) for record in records]
         return sorted(letters, key=lambda letter: letter.timestamp)
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
 
 
 async def replay(settings: Settings, topics: Topics, letters: list[Letter]) -> None:

@@ -14,6 +14,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from streamproc.kafka.admin import AdminError
 from streamproc.kafka.client import client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.topics import Topics
 from streamproc.settings import Settings
 
@@ -74,7 +75,7 @@ async def group_progress(
             raise unreachable(settings) from None
         raise AdminError(f"the cluster does not tell how far its groups are: {error}") from None
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
         await admin.close()
 
 

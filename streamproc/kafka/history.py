@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamproc.kafka.client import client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.topic_file import TopicSpec
 from streamproc.settings import Settings
 
@@ -36,14 +37,14 @@ class History:
         try:
             await consumer.start()
         except (KafkaError, OSError):
-            await consumer.stop()
+            await close_consumer(consumer)
             raise unreachable(self._settings) from None
         consumer.assign(self._partitions)
         self._consumer = consumer
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        await close_consumer(self._consumer)
 
     async def span(self, since_ms: int) -> Span:
         """What arrived since then, up to now."""

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
 
 from streamproc import metrics
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.table import LocalTable
 from streamproc.kafka.wire import take_wire_records
 
@@ -245,7 +246,7 @@ class Ledger:
             self._offset = max(position, start)
             await self._check_positions(consumer)
         finally:
-            await consumer.stop()
+            await close_consumer(consumer)
 
     async def _check_positions(self, consumer: AIOKafkaConsumer) -> None:
         """Refuse to go on where a topic ends before what was read of it: all that comes would be passed over until its

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamproc.kafka.client import client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.ledger import Record
 from streamproc.kafka.partition import partition_by
 from streamproc.kafka.producer import AwaitedProducer
@@ -246,4 +247,4 @@ async def _scan(
     except (KafkaError, OSError, TimeoutError):
         raise unreachable(settings) from None
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)

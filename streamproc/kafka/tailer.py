@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from streamproc import metrics
 from streamproc.config.snapshot import ConfigEntry, Snapshot
 from streamproc.kafka.client import BrokerUnavailableError, client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,6 @@ _LOAD_SECONDS = 120.0
 _SILENCE_SECONDS = 6.0
 """Without an answered fetch for so long, the connection counts as lost (fetches wait 0.1 s for records)."""
 _RETRY_SECONDS = 0.5
-_CLOSE_SECONDS = 5.0
 
 
 class ConfigTailer:
@@ -94,7 +94,7 @@ class ConfigTailer:
             except Exception:
                 log.exception("config.reader_failed")  # a defect, but old rules for ever would be worse
             finally:
-                await _close(consumer)
+                await close_consumer(consumer)
             consumer = await self._reconnect()
 
     async def _reconnect(self) -> Any:
@@ -122,7 +122,7 @@ class ConfigTailer:
                 while await consumer.position(self._partition) < end:
                     entries += await self._fetch(consumer)
         except BaseException:
-            await _close(consumer)
+            await close_consumer(consumer)
             raise
         self._answered = time.monotonic()
         return consumer, Snapshot.empty().fold(entries)
@@ -166,15 +166,3 @@ class ConfigTailer:
             callback(snapshot)
         async with self._changed:
             self._changed.notify_all()
-
-
-async def _close(consumer: Any) -> None:
-    # with a fetch under way to a broker that is gone, stop() lets the cancellation of that fetch out, which would
-    # cancel us, and leaves its client open; so it has a task of its own, and the client is closed after it
-    for close in (consumer.stop, consumer._client.close):
-        task = asyncio.ensure_future(close())
-        await asyncio.wait({task}, timeout=_CLOSE_SECONDS)
-        if not task.done():
-            task.cancel()
-        elif not task.cancelled() and task.exception() is not None:
-            log.debug("config.close_failed", error=str(task.exception()))

@@ -12,6 +12,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from streamproc.kafka.client import client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.ledger import Record
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.topic_file import TopicSpec
@@ -55,7 +56,7 @@ async def _read(settings: Settings, partitions: Sequence[TopicPartition]) -> Asy
     except (KafkaError, OSError, TimeoutError):
         raise unreachable(settings) from None
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
 
 
 async def bury(settings: Settings, topics: Topics, places: Mapping[str, Iterable[tuple[int, bytes]]]) -> None:

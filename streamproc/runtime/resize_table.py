@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc.kafka.admin import AdminError, ClusterAdmin
 from streamproc.kafka.client import client_options
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.ledger import STALL_S, Ledger, Output, position_row
 from streamproc.kafka.resize_plan import MARK, RESIZING, Phase, ResizePlan
 from streamproc.kafka.table import META, TIMER
@@ -276,4 +277,4 @@ async def _consumer(settings: Settings, isolation: str = "read_committed") -> As
     try:
         yield consumer
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)

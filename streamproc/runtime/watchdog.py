@@ -4,7 +4,6 @@ process can take its partitions meanwhile. A process that hangs is the one failu
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamproc.kafka.client import client_options
+from streamproc.kafka.closing import close_consumer
 from streamproc.runtime.app import LaneApp
 from streamproc.runtime.lag import fetched_position
 
@@ -82,8 +82,7 @@ async def watch(app: LaneApp, limit_s: float) -> None:
             except (KafkaError, OSError, TimeoutError):
                 watchdog = Watchdog(limit_s)
                 if consumer is not None:
-                    with contextlib.suppress(Exception):
-                        await consumer.stop()
+                    await close_consumer(consumer)
                     consumer = None
                 continue
             problem = watchdog.look(places, time.monotonic())
@@ -92,8 +91,7 @@ async def watch(app: LaneApp, limit_s: float) -> None:
                 return
     finally:
         if consumer is not None:
-            with contextlib.suppress(Exception):
-                await consumer.stop()
+            await close_consumer(consumer)
 
 
 async def _places(app: LaneApp, consumer: Any) -> dict[str, Place]:

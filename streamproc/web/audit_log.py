@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamproc.kafka.client import client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.topics import Topics
 from streamproc.settings import Settings
 
@@ -113,8 +114,7 @@ class AuditLog:
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("audit.connection_lost", error=str(error) or type(error).__name__)
             finally:
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(consumer.stop(), 5)
+                await close_consumer(consumer)
             while True:
                 await asyncio.sleep(_RETRY_S)
                 with contextlib.suppress(KafkaError, OSError, TimeoutError):
@@ -142,8 +142,7 @@ class AuditLog:
                 while await consumer.position(self._partition) < end:
                     await self._take(consumer)
         except BaseException:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(consumer.stop(), 5)
+            await close_consumer(consumer)
             raise
         return consumer
 

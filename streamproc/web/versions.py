@@ -7,7 +7,6 @@ then. The copy is a SQLite file that may be deleted at any time; it is made agai
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from aiokafka.errors import KafkaError
 from streamproc.config.record import ConfigRecord, RecordError, decode, record_key, split_key
 from streamproc.config.snapshot import RULE
 from streamproc.kafka.client import client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.config_writer import HISTORY
 from streamproc.settings import Settings
 
@@ -111,8 +111,7 @@ class Versions:
     async def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(KafkaError, OSError):
-                await consumer.stop()
+            await close_consumer(consumer)
 
 
 class VersionCopy:

@@ -22,6 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from streamproc.alerting.fingerprint import alert_id, fingerprint
 from streamproc.config.record import ConfigRecord
 from streamproc.kafka.client import client_options
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.kafka.partition import partition_by
 from streamproc.kafka.topics import load_topics
@@ -260,7 +261,7 @@ async def read_topic(settings: Settings, name: str, isolation: str = "read_commi
                 records += batch
         return records
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
 
 
 def latest(records: list[Any]) -> dict[str, dict[str, Any]]:
@@ -287,7 +288,7 @@ async def lag(settings: Settings, group: str, names: list[str]) -> int:
         ends = await consumer.end_offsets(partitions)
         return sum(max(0, end - (committed[tp].offset if tp in committed else 0)) for tp, end in ends.items())
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
         await admin.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc.kafka.client import client_options
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.ledger import Fenced, Ledger, LedgerSettings, Output, RecoveryStalledError, TopicRecreatedError
 from streamproc.settings import Settings
 
@@ -62,7 +63,7 @@ async def committed(settings: Settings, topic: str, partition: int) -> list[tupl
                 seen += [(record.key, record.value) for record in records]
         return seen
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
 
 
 async def test_a_batch_is_there_after_reopening_with_its_position_and_timers(make) -> None:

@@ -28,6 +28,7 @@ from streamproc.engine import state as codec
 from streamproc.engine.frame import Frame, RuleRef, frames, pack_frame, pack_tick, unpack
 from streamproc.kafka.admin import ClusterAdmin, TopicState
 from streamproc.kafka.client import client_options
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.ledger import Ledger, Output, ResizeUnfinishedError
 from streamproc.kafka.partition import partition_by
 from streamproc.kafka.producer import AwaitedProducer
@@ -370,7 +371,7 @@ async def route_by_hand(settings: Settings) -> int:
                 await consumer.commit({tp: OffsetAndMetadata(records[-1].offset + 1, "")})
             count += len(records)
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
         await producer.stop()
         await tailer.stop()
     return count

@@ -23,6 +23,7 @@ from streamproc.config.sealing import open_sealed
 from streamproc.config.snapshot import Snapshot
 from streamproc.generate import Plan, generate
 from streamproc.kafka.client import client_options
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.kafka.partition import partition_by
 from streamproc.kafka.tailer import ConfigTailer
@@ -176,7 +177,7 @@ class Demo:
                         if record.value is not None:
                             self._alerted(orjson.loads(record.value))
         finally:
-            await consumer.stop()
+            await close_consumer(consumer)
 
     def _alerted(self, alert: dict[str, Any]) -> None:
         if alert["id"] in self._alerts:

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streamproc.kafka.client import client_options, unreachable
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.topics import Topics
 from streamproc.settings import Settings
 from streamproc.sources.decode import TENANT_HEADER
@@ -38,7 +39,6 @@ KEEP_EVERY_S = 60.0
 _CONNECT_S = 20.0
 _SILENCE_S = 6.0
 _RETRY_S = 0.5
-_CLOSE_S = 5.0
 
 Parts = Mapping[TopicPartition, Sequence[Any]]
 
@@ -93,7 +93,7 @@ class Follower:
                 if broken:
                     await self._rebuild()
             finally:
-                await _close(consumer)
+                await close_consumer(consumer)
             consumer = await self._reconnect()
 
     async def _reconnect(self) -> Any:
@@ -126,7 +126,7 @@ class Follower:
                 ends = await consumer.end_offsets(self._partitions)
             await self._place(consumer, begins, ends)
         except BaseException:
-            await _close(consumer)
+            await close_consumer(consumer)
             raise
         self.answered = time.monotonic()
         return consumer
@@ -272,14 +272,3 @@ def _check(record: Any) -> bytes:
     for part in (record.key, record.value):
         digest.update(b"-" if part is None else b"+" + part)
     return digest.digest()
-
-
-async def _close(consumer: Any) -> None:
-    # as the config tailer does: stop() may let a fetch's cancellation out, and leave its client open
-    for close in (consumer.stop, consumer._client.close):
-        task = asyncio.ensure_future(close())
-        await asyncio.wait({task}, timeout=_CLOSE_S)
-        if not task.done():
-            task.cancel()
-        elif not task.cancelled():
-            task.exception()

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from streamproc.engine.frame import Frame, unpack
 from streamproc.kafka.client import client_options
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.partition import partition_by
 from streamproc.kafka.table import META, TIMER, LocalTable
 from streamproc.kafka.topics import load_topics
@@ -340,7 +341,7 @@ async def _folded(settings: Settings, topic: str, partition: int) -> tuple[dict[
                         rows[record.key] = record.value
         return rows, end
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
 
 
 def _line(outcome: Outcome) -> str:

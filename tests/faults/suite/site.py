@@ -4,7 +4,6 @@ sees every alert as a downstream consumer would."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import time
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc.kafka.client import client_options
+from streamproc.kafka.closing import close_consumer
 from streamproc.kafka.topics import apply_topics, load_topics
 from streamproc.settings import HostPort, Settings
 from tests.faults.harness import GRANTED, RULES, Process, apply_config
@@ -111,8 +111,7 @@ class Site:
             except Exception:
                 await asyncio.sleep(0.3)
             finally:
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(consumer.stop(), 3)
+                await close_consumer(consumer)
 
     def _seen(self, record: Any) -> None:
         if record.value is None:
