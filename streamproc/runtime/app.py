@@ -17,7 +17,7 @@ from streamproc.kafka.tables import LedgerTables
 from streamproc.kafka.transport import SliceApp
 from streamproc.runtime.lag import LagGauge
 from streamproc.runtime.lane import Lane
-from streamproc.runtime.process import end_at_last
+from streamproc.runtime.process import FAILED_LIMIT_S, STOP_LIMIT_S, end_at_last
 from streamproc.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -149,7 +149,7 @@ async def until_stopped(app: LaneApp, stop: asyncio.Event) -> None:
     """Wait for the signal to stop, or for the app to fail or crash."""
     waits = [asyncio.create_task(w) for w in (stop.wait(), app.failed.wait(), app.wait_until_stopped())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    end_at_last()  # whatever the reason: a process that hangs in stopping keeps its partitions
+    end_at_last(STOP_LIMIT_S if stop.is_set() else FAILED_LIMIT_S)  # who hangs in stopping keeps its partitions
     for wait in waits:
         wait.cancel()
     if app.crashed and app.failure is None:

@@ -25,6 +25,8 @@ SUPERVISED = "STREAMPROC_INTERNAL_SUPERVISED"
 _STARTS = "STREAMPROC_INTERNAL_STARTS"
 STOP_LIMIT_S = 15.0
 """Stopping takes no longer than this, also when the broker has gone and nothing answers any more."""
+FAILED_LIMIT_S = 5.0
+"""The same after a failure. Nothing is to be finished then; what counts is that others get the partitions."""
 _run_here: list[bool] = []
 """Whether `run` runs this process; where it does not, as in a test, nobody else may end it."""
 _ending: list[bool] = []
@@ -74,7 +76,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
         error = asyncio.run(guarded())
     except BaseException:
         # Threads of clients may live on, and their heartbeats keep partitions that nobody works on.
-        end_at_last()
+        end_at_last(FAILED_LIMIT_S)
         raise
     if error is None:
         return 0
@@ -85,18 +87,21 @@ def run(main: Callable[[asyncio.Event], Awaitable[BaseException | None]]) -> int
     return FAILED
 
 
-def end_at_last() -> None:
-    """End the process even if stopping in order does not come to an end; what was not committed is repeated."""
+def end_at_last(limit_s: float = STOP_LIMIT_S) -> None:
+    """End the process even if stopping in order does not come to an end; what was not committed is repeated.
+
+    Does nothing when called again, or in a process that `run` does not run.
+    """
     if not _run_here or _ending:
         return
     _ending.append(True)
 
     def end() -> None:
-        sys.stderr.write(f"streamproc: not stopped after {STOP_LIMIT_S:g} s; ending now\n")
+        sys.stderr.write(f"streamproc: not stopped after {limit_s:g} s; ending now\n")
         sys.stderr.flush()
         os._exit(FAILED)
 
-    timer = threading.Timer(STOP_LIMIT_S, end)
+    timer = threading.Timer(limit_s, end)
     timer.daemon = True
     timer.start()
 
