@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,27 @@ async def until_stopped(app: LaneApp, stop: asyncio.Event) -> None:
         wait.cancel()
     if app.crashed and app.failure is None:
         app.failure = app.crash_reason or RuntimeError("the Faust app crashed")
+
+
+@asynccontextmanager
+async def beside(app: LaneApp, *work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` as long as the block; that one of it ends before, in whatever way, is a failure of the app."""
+    tasks = [asyncio.create_task(one, name=getattr(one, "__qualname__", None)) for one in work]
+    ending = False
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not ending:
+            error = None if task.cancelled() else task.exception()
+            app.fail(error or RuntimeError(f"{task.get_name()} ended"))
+
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        ending = True
+        for task in tasks:
+            task.cancel()
 
 
 def instance_dir(settings: Settings, process: str) -> tuple[Path, Any]:

@@ -25,7 +25,7 @@ from streamproc.kafka.topics import check_topics, load_topics
 from streamproc.model.channel_settings import ChannelRef
 from streamproc.model.delivery import Reason
 from streamproc.model.times import iso
-from streamproc.runtime.app import LaneApp, instance_dir, until_stopped
+from streamproc.runtime.app import LaneApp, beside, instance_dir, until_stopped
 from streamproc.runtime.deliver import Deliver
 from streamproc.runtime.health import HealthSite
 from streamproc.runtime.lookup import ConfigLookup
@@ -96,11 +96,8 @@ async def run_delivery(settings: Settings, stop: asyncio.Event) -> BaseException
             await site.start()
             log.info("delivery.starting", health=f"http://{settings.delivery_http.host}:{site.port}/readyz")
             await app.start()
-            watching = asyncio.create_task(watch(app, settings.stall_timeout))
-            try:
+            async with beside(app, watch(app, settings.stall_timeout)):
                 await until_stopped(app, stop)
-            finally:
-                watching.cancel()
         finally:
             await app.stop()
             await producer.stop()

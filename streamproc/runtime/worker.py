@@ -15,7 +15,7 @@ from streamproc.kafka.ledger import LedgerSettings
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topics import check_topics, load_topics
-from streamproc.runtime.app import LaneApp, instance_dir, until_stopped
+from streamproc.runtime.app import LaneApp, beside, instance_dir, until_stopped
 from streamproc.runtime.detect import Detect
 from streamproc.runtime.health import HealthSite
 from streamproc.runtime.redaction import redactor_of
@@ -59,7 +59,6 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
     await asyncio.to_thread(geoip.refresh)
     await tailer.start()
     await producer.start()
-    tasks: list[asyncio.Task[None]] = []
     try:
         enrich = None if geoip.path is None else geoip.enrich
         route = Route(
@@ -85,18 +84,12 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> BaseException |
         )
         _export(tailer, geoip)
         await app.start()
-        tasks += [asyncio.create_task(route.tick_forever()), asyncio.create_task(geoip.keep_fresh())]
-        tasks.append(asyncio.create_task(watch(app, settings.stall_timeout)))
+        work = [route.tick_forever(), geoip.keep_fresh(), watch(app, settings.stall_timeout)]
         if settings.standby_interval:
-            tasks.append(asyncio.create_task(detect.standby.keep(settings.standby_interval)))
-        for task in tasks:
-            task.add_done_callback(
-                lambda task: None if task.cancelled() else app.fail(task.exception() or RuntimeError("a task ended"))
-            )
-        await until_stopped(app, stop)
+            work.append(detect.standby.keep(settings.standby_interval))
+        async with beside(app, *work):
+            await until_stopped(app, stop)
     finally:
-        for task in tasks:
-            task.cancel()
         await app.stop()
         await producer.stop()
         await tailer.stop()
