@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
 
 from streamproc import metrics
-from streamproc.kafka.closing import close_consumer
+from streamproc.kafka.closing import close_consumer, close_producer
 from streamproc.kafka.table import LocalTable
 from streamproc.kafka.wire import take_wire_records
 
@@ -174,13 +174,16 @@ class Ledger:
             )
 
     async def _open_copy(self) -> None:
-        """In a thread, which a cancellation does not stop: what it opens then is closed, or its lock would stay."""
+        """In a thread, which no cancellation stops: what it opens then is closed by `close`, or its lock would stay."""
         opening = asyncio.get_running_loop().run_in_executor(None, self._open_table)
         try:
             self._table = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            with suppress(Exception):
-                self._table = await opening
+            while not opening.done():  # cancelled once more
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({opening})
+            if opening.exception() is None:
+                self._table = opening.result()
             raise
 
     def _wipe(self) -> LocalTable:
@@ -367,17 +370,13 @@ class Ledger:
             gauge.remove(*self._labels)
         producer, self._producer = self._producer, None
         table, self._table = self._table, None
-        if producer is not None:
-            try:
-                async with asyncio.timeout(5):
-                    await producer.stop()
-            except (TimeoutError, KafkaError) as error:
-                log.info("ledger.close", changelog=self.changelog, partition=self.partition, error=str(error))
-        if table is not None:
+        if table is not None:  # first: nothing that happens to the producer may keep its lock
             try:
                 table.close()
             except Exception as error:  # a disk that is full; what it lacks is in the changelog
                 log.warning("table.close", path=str(self._path), error=str(error))
+        if producer is not None:
+            await close_producer(producer)
 
 
 def position_row(topic: str, offset: int) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from streamproc.kafka.closing import close_producer
 from streamproc.kafka.dead_letter import DeadLetter
 from streamproc.kafka.ledger import BATCH_BYTES, Record, send_all
 from streamproc.kafka.partition import partition_by
@@ -40,10 +41,10 @@ class AwaitedProducer:
         self._producer = producer
 
     async def stop(self) -> None:
-        """Flush and disconnect."""
+        """Flush, within the deadline, and disconnect."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            await close_producer(producer, self._deadline_s)
 
     async def send(self, records: Mapping[tuple[str, int], Iterable[Record]]) -> None:
         """Send records by (topic, partition), in order within each; returns when all are acknowledged."""

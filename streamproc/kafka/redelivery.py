@@ -83,7 +83,7 @@ async def find_deliveries(settings: Settings, topics: Topics, wanted: Wanted) ->
         else:
             newest[record.key] = record.value
     found = (Delivery.decode(value) for value in newest.values())
-    return sorted(filter(wanted.takes, found), key=lambda delivery: delivery.created_at)
+    return sorted(filter(wanted.takes, found), key=lambda one: (one.created_at, one.alert_id, one.id))
 
 
 async def redeliver(

@@ -91,7 +91,10 @@ class LaneApp(SliceApp):
             log.warning("commit.slow", next="what was done since the last commit is repeated, and recognised")
 
     async def after_assign(self, assigned: set[TP]) -> None:
-        """Open a lane for each assigned partition (recovering its table), all at once."""
+        """Open a lane for each assigned partition (recovering its table), all at once.
+
+        When this is cancelled by the next rebalance, the lanes that are open by then are known, and closed by it.
+        """
         await self._close_lanes()
         started = time.monotonic()
         wanted: dict[tuple[OpenLane, int], list[TP]] = {}
@@ -99,10 +102,12 @@ class LaneApp(SliceApp):
             opener = self.openers.get(tp.topic)
             if opener is not None:
                 wanted.setdefault((opener, tp.partition), []).append(tp)
-        opened = await asyncio.gather(*(opener(partition) for opener, partition in wanted))
-        for lane, tps in zip(opened, wanted.values(), strict=True):
-            for tp in tps:
-                self.lanes[tp] = lane
+
+        async def open_lane(opener: OpenLane, partition: int, tps: list[TP]) -> None:
+            lane = await opener(partition)
+            self.lanes.update(dict.fromkeys(tps, lane))
+
+        await asyncio.gather(*(open_lane(*which, tps) for which, tps in wanted.items()))
         self.ready = True
         self.assigned_at = time.monotonic()
         metrics.REBALANCES.inc()

@@ -85,9 +85,9 @@ class Detect:
     async def open_lane(self, partition: int) -> Lane:
         """Take the partition over, recover its table and start."""
         ledger = self.ledger(partition)
-        await self.standby.hand_over(partition)
         self.opening[partition] = ledger
         try:
+            await self.standby.hand_over(partition)
             await ledger.open()
         except BaseException:
             self.standby.take_back(partition)

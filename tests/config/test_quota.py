@@ -191,6 +191,7 @@ def test_apply_and_diff_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         "unchanged",
     ]
     file.write_text("\n---\n".join(rules(3)))
-    for command in (applying.plan_documents, applying.apply_documents):
-        with pytest.raises(QuotaError, match="would be 3"):
-            command([file], tenant=None, prune=False)
+    with pytest.raises(QuotaError, match="would be 3"):
+        applying.plan_documents([file], tenant=None, prune=False)
+    with pytest.raises(QuotaError, match="would be 3"):
+        applying.apply_documents([file], tenant=None, prune=False, told=lambda changes: None)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from streamproc.kafka.closing import close_consumer
+from streamproc.kafka.closing import close_consumer, close_producer
 
 
 async def lets_a_cancellation_out() -> None:
@@ -44,12 +44,14 @@ async def test_the_one_who_closes_goes_on_and_the_client_is_closed(
         called.append("disconnect")
         await disconnect()
 
-    consumer = SimpleNamespace(stop=stopping, _client=SimpleNamespace(close=disconnecting))
-    task = asyncio.create_task(close_consumer(consumer, limit_s=0.01))
-    await task
-    assert called == ["stop", "disconnect"]
-    assert task.cancelling() == 0
-    assert len(asyncio.all_tasks()) <= 3  # what does not end was cancelled
+    connection = SimpleNamespace(close=disconnecting)
+    client = SimpleNamespace(stop=stopping, _client=connection, client=connection)
+    for close in (close_consumer, close_producer):
+        called.clear()
+        await close(client, limit_s=0.01)
+        assert called == ["stop", "disconnect"]
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == 1  # what does not end was cancelled
 
 
 async def test_who_closes_can_be_cancelled() -> None:

@@ -271,3 +271,29 @@ async def test_an_opening_that_is_overtaken_leaves_no_lock_behind(make, monkeypa
     again = make()
     await again.open()
     assert again.table.get(b"k1") is None
+
+
+async def test_however_often_an_opening_is_cancelled_its_lock_is_let_go(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = make()
+    entered, go = threading.Event(), threading.Event()
+    open_table = Ledger._open_table
+
+    def slowly(self: Ledger) -> object:
+        table = open_table(self)
+        entered.set()
+        go.wait(20)
+        return table
+
+    monkeypatch.setattr(Ledger, "_open_table", slowly)
+    task = asyncio.create_task(ledger.open())
+    await asyncio.to_thread(entered.wait, 20)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0.05)
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    monkeypatch.setattr(Ledger, "_open_table", open_table)
+    again = make()
+    await again.open()
+    await again.close()

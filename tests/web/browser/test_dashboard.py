@@ -223,7 +223,7 @@ def test_a_key_that_may_only_look_is_offered_nothing_else(site: Running, new_pag
     expect(page.locator(".alert-row").first).to_be_visible()
     expect(page.get_by_role("navigation").get_by_role("link", name="API keys")).to_have_count(0)
     page.locator(".alert-title").first.click()
-    expect(page.get_by_role("heading", name="Why")).to_be_visible()
+    expect(page.get_by_role("heading", name="Why", exact=True)).to_be_visible()
     for action in ("Acknowledge", "Resolve", "Escalate"):
         expect(page.get_by_role("button", name=action, exact=True)).to_have_count(0)
     page.goto("/#/keys")
