@@ -11,7 +11,6 @@ from faust.types import TP
 
 from streamproc.runtime.app import LaneApp
 
-
 CLOSED: list[int] = []
 
 
