@@ -19,7 +19,7 @@ from streamproc.config.keyring import Keyring, load_keyring
 from streamproc.config.record import ConfigRecord
 from streamproc.config.snapshot import Snapshot
 from streamproc.model.document import DocumentError
-from streamproc.model.key import Key, Scope, parse_key
+from streamproc.model.key import PERSON, Key, Scope, parse_key
 from streamproc.model.times import iso
 from streamproc.settings import load_settings
 from streamproc.web.keys import KIND, key_spec, new_key
@@ -41,6 +41,8 @@ def create(
     as_json: bool = _JSON,
 ) -> None:
     """Make a key and print it, this once: only a hash of it is kept."""
+    if name.startswith(PERSON):
+        raise InputError(f"{name!r}: begins with {PERSON}, as the names of people do who sign in; take another")
     scopes = _scopes(scope)
     expires_at = None if not expires else datetime.now(UTC) + _span("--expires", expires)
 
