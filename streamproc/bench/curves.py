@@ -12,7 +12,7 @@ from typing import Any
 from streamproc.bench.draw import ACTIONS, TENANTS, W1, Workload, tenant_names
 from streamproc.bench.partitions import PARTITIONS
 from streamproc.bench.parts import Match
-from streamproc.bench.rules import EVERYONE, TEN, documents
+from streamproc.bench.rules import EVERYONE, TEN, documents, keys_rule
 from streamproc.bench.scale import Scale
 from streamproc.bench.worker import Worker
 
@@ -82,15 +82,8 @@ def watchers(count: int) -> list[dict[str, Any]]:
 
 def _with_keys(keys: int, count: int) -> Match:
     condition = {"count": 1_000_000, "window": "7d", "window_type": "fixed", "group_by": [*GROUPS.get(keys, ("id",))]}
-    rule = {
-        "kind": "rule",
-        "tenant_id": EVERYONE,
-        "id": "keys",
-        "name": "Keys",
-        "type": "threshold",
-        "condition": condition,
-    }
-    return Match(Worker("worker", f"streamproc, {keys:,} keys", [rule]), W1, count, [])
+    worker = Worker("worker", f"streamproc, {keys:,} keys", [keys_rule(condition)])
+    return Match(worker, W1, count, [])
 
 
 def _of_tenants(tenants: int, count: int) -> Match:

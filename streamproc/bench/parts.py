@@ -12,7 +12,7 @@ from streamproc.bench.draw import W1, W2, Workload, tenant_names
 from streamproc.bench.figures import Goal
 from streamproc.bench.partitions import PARTITIONS
 from streamproc.bench.rivals import RawClient, StockFaust
-from streamproc.bench.rules import BRUTE_FORCE, BUSY_HOUR, EVERYONE, TEN, CountingRule, documents
+from streamproc.bench.rules import BRUTE_FORCE, BUSY_HOUR, EVERYONE, TEN, CountingRule, documents, keys_rule
 from streamproc.bench.scale import Scale
 from streamproc.bench.worker import Worker
 
@@ -64,15 +64,7 @@ def key_match(events: int) -> Match:
 
 def _one_key_each() -> dict[str, Any]:
     # the longest window that is usual: keys must not be forgotten because the events were loaded days ago
-    condition = {"count": 2, "window": "7d", "group_by": "id"}
-    return {
-        "kind": "rule",
-        "tenant_id": EVERYONE,
-        "id": "keys",
-        "name": "Keys",
-        "type": "threshold",
-        "condition": condition,
-    }
+    return keys_rule({"count": 2, "window": "7d", "group_by": "id"})
 
 
 def _throughput(

@@ -44,6 +44,18 @@ class CountingRule:
         }
 
 
+def keys_rule(condition: dict[str, Any]) -> dict[str, Any]:
+    """The document of a threshold for everybody that is there for the keys it has, not for its alerts."""
+    return {
+        "kind": "rule",
+        "tenant_id": EVERYONE,
+        "id": "keys",
+        "name": "Keys",
+        "type": "threshold",
+        "condition": condition,
+    }
+
+
 def _by_actor(draw: Draw) -> str:
     return actor_id(draw.actor)
 

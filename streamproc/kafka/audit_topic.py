@@ -20,10 +20,6 @@ from streamproc.model.rule import EVERY_TENANT
 from streamproc.settings import Settings
 
 NEEDED = ("audit", "events")
-UNTOLD = ("create",)
-"""What commands do that is in the log and no event. A new installation's first `config apply` makes thousands of
-documents; as events of today they would be the first thing that each tenant's new rules and baselines see. Who hides
-something changes or deletes what is there."""
 SEND_S = 30.0
 _CLOSE_S = 5.0
 _AT_ONCE = 1_000
@@ -40,18 +36,18 @@ def new_id() -> str:
 
 
 def audit_records(
-    entries: Iterable[AuditEntry], topics: Topics, *, untold: Collection[str] = ()
+    entries: Iterable[AuditEntry], topics: Topics, *, without_event: Collection[str] = ()
 ) -> dict[tuple[str, int], list[Record]]:
     """What to send, by (topic, partition): each entry, and its event (none for `*`, which has no events).
 
-    `untold`: verbs, such as `create`, of which there is an entry and no event.
+    `without_event`: verbs, such as `create`, of which there is an entry and no event.
     """
     audit, events = topics["audit"], topics["events"]
     records: dict[tuple[str, int], list[Record]] = {}
     for one in entries:
         key = one.tenant_id.encode()
         records.setdefault((audit.topic, 0), []).append((key, orjson.dumps(one.model_dump(mode="json")), []))
-        if one.tenant_id != EVERY_TENANT and one.action.rpartition(".")[2] not in untold:
+        if one.tenant_id != EVERY_TENANT and one.action.rpartition(".")[2] not in without_event:
             place = (events.topic, partition_by(one.tenant_id, events.partitions))
             records.setdefault(place, []).append((key, orjson.dumps(event_of(one)), []))
     return records
@@ -61,11 +57,12 @@ class AuditTopic:
     """An async context manager, for who has no producer at hand.
 
     Open it before the act: where the topics cannot be written to, it says so while nothing is done yet. Raises
-    TopicMismatchError and BrokerUnavailableError.
+    TopicMismatchError and BrokerUnavailableError. `without_event`: as for `audit_records`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, without_event: Collection[str] = ()) -> None:
         self._settings = settings
+        self._without_event = without_event
         self._topics = load_topics(settings)
         dead = self._topics["dead-letters"]
         self._producer = AwaitedProducer(client_options(settings), SEND_S, dead.topic, dead.partitions)
@@ -87,7 +84,7 @@ class AuditTopic:
         for start in range(0, len(entries), _AT_ONCE):
             try:
                 part = entries[start : start + _AT_ONCE]
-                await self._producer.send(audit_records(part, self._topics, untold=UNTOLD))
+                await self._producer.send(audit_records(part, self._topics, without_event=self._without_event))
             except TimeoutError:
                 raise AuditError(f"no acknowledgement within {SEND_S:.0f} s") from None
             except (KafkaError, OSError) as error:

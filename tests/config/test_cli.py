@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from streamproc.kafka.client import client_options
 from streamproc.kafka.config_writer import ConfigWriter
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.settings import Settings
+from tests.command_line import environment_of, run_command
 
 SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
 RULES = """
@@ -34,25 +34,10 @@ class Cli:
     """Runs command lines in a process of their own with one test's settings."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
-        self.directory = directory
-        self.environment = os.environ | {
-            "STREAMPROC_KAFKA": settings.kafka,
-            "STREAMPROC_TOPIC_PREFIX": settings.topic_prefix,
-            "STREAMPROC_DATA_DIR": str(settings.data_dir),
-            "STREAMPROC_BROKER": "java",
-            "STREAMPROC_BROKER_JARS": str(settings.broker_jars),
-        }
+        self.settings, self.directory = settings, directory
 
     def __call__(self, *arguments: str, status: int = 0, stdin: str = "") -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "streamproc", *arguments],
-            cwd=self.directory,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = run_command(self.settings, *arguments, directory=self.directory, stdin=stdin)
         assert done.returncode == status, done.stdout + done.stderr
         if status in (2, 3):
             assert done.stdout == ""
@@ -165,7 +150,7 @@ def test_broker_prints_its_address_and_stops_on_sigterm(new_settings: Callable[.
     cli = Cli(settings, tmp_path)
     command = [sys.executable, "-m", "streamproc", "broker"]
     with subprocess.Popen(
-        command, env=cli.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=environment_of(cli.settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
         assert run.stdout is not None
         address = run.stdout.readline().strip()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from streamproc.kafka.partition import partition_by
 from streamproc.kafka.topics import load_topics
 from streamproc.settings import Settings
 from streamproc.sources.decode import Decoder
+from tests.command_line import STREAMPROC, run_command
 from tests.faults.harness import read_topic
 from tests.web.conftest import Api
 from tests.web.read_model.records import alert, delivery
@@ -51,21 +50,15 @@ class Cli:
     """Runs command lines in a process of their own."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
-        self.directory = directory
-        self.environment = os.environ | {
-            "STREAMPROC_KAFKA": settings.kafka,
-            "STREAMPROC_TOPIC_PREFIX": settings.topic_prefix,
-            "STREAMPROC_DATA_DIR": str(settings.data_dir),
-        }
+        self.settings, self.directory = settings, directory
 
     async def __call__(
         self, *arguments: str, stdin: str = "", status: int = 0, deaf: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        program = ["-c", DEAF] if deaf else ["-m", "streamproc"]
+        program = ("-c", DEAF) if deaf else STREAMPROC
         done = await asyncio.to_thread(
-            subprocess.run, [sys.executable, *program, *arguments], cwd=self.directory, env=self.environment,
-            input=stdin, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            run_command, self.settings, *arguments, directory=self.directory, stdin=stdin, program=program
+        )
         assert done.returncode == status, done.stdout + done.stderr
         return done
 

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from streamproc.settings import Settings
+from tests.command_line import run_command
 from tests.web.conftest import Api
 
 pytestmark = pytest.mark.broker
 
 
 async def cli(settings: Settings, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "STREAMPROC_KAFKA": settings.kafka,
-        "STREAMPROC_TOPIC_PREFIX": settings.topic_prefix,
-        "STREAMPROC_DATA_DIR": str(settings.data_dir),
-    }
-    command = [sys.executable, "-m", "streamproc", "keys", *arguments]
-    done = await asyncio.to_thread(
-        subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = await asyncio.to_thread(run_command, settings, "keys", *arguments)
     assert done.returncode == status, done.stdout + done.stderr
     return done
 
