@@ -33,6 +33,13 @@ what is taken out of the record is no longer than it."""
 _FIVE: Final = itemgetter("id", "tenant_id", "action", "outcome", "event_time")
 _MILLIS: Final = {f"{ms:03d}Z": ms for ms in range(1000)}
 _NOTHING: Final[dict[str, Any]] = {}
+
+
+class _Absent(str):
+    """Text that is in no document, to be told apart by identity."""
+
+
+_NO_TEXT: Final = _Absent()
 _OTHER_SPELLINGS: Final = FLAT | {"outcomeRaw"}
 _MAX_REMEMBERED: Final = 20_000
 
@@ -133,7 +140,8 @@ class Decoder:
                 actor = doc.get("actor", _NOTHING)
                 resource = doc.get("resource", _NOTHING)
                 metadata = doc.get("metadata", _NOTHING)
-                join((id, *actor.values(), *resource.values()))  # raises unless all are text
+                source = doc.get("source", _NO_TEXT)
+                join((id, source, *actor.values(), *resource.values()))  # raises unless all are text
                 plain = (
                     tenant in tenants
                     and action in actions
@@ -147,8 +155,12 @@ class Decoder:
                     and (not tracked(metadata) or is_shallow(value))
                     and "userAgent" not in actor
                     and (
-                        5 + (actor is not _NOTHING) + (resource is not _NOTHING) + (metadata is not _NOTHING)
-                        == len(doc)
+                        len(doc)
+                        == 5
+                        + (actor is not _NOTHING)
+                        + (resource is not _NOTHING)
+                        + (metadata is not _NOTHING)
+                        + (source is not _NO_TEXT)
                         or _extras_are_plain(doc, value)
                     )
                 )
@@ -334,8 +346,7 @@ def _bounded(doc: dict[str, Any]) -> bytes:
 
 def _extras_are_plain(doc: dict[str, Any], value: bytes) -> bool:
     return (
-        type(doc.get("source", "")) is str
-        and type(doc.get("outcome_raw", "")) is str
+        type(doc.get("outcome_raw", "")) is str
         and _OTHER_SPELLINGS.isdisjoint(doc)
         and is_shallow(value)
     )
