@@ -31,6 +31,7 @@ SURELY_FITS: Final = 16 * 1024
 what is taken out of the record is no longer than it."""
 
 _FIVE: Final = itemgetter("id", "tenant_id", "action", "outcome", "event_time")
+_SECONDS: Final = {f"{s:02d}.": s * 1000 for s in range(60)}
 _MILLIS: Final = {f"{ms:03d}Z": ms for ms in range(1000)}
 _NOTHING: Final[dict[str, Any]] = {}
 
@@ -64,11 +65,11 @@ class Decoder:
     native records belong to it whatever account they name. `enrich` adds to each event once it is right: what it
     adds counts for no limit. Raises ValueError for a format or tenant that cannot be.
 
-    It remembers tenants, actions and seconds it has seen, bounded, only to save work: what it answers depends
+    It remembers tenants, actions and minutes it has seen, bounded, only to save work: what it answers depends
     on nothing but its arguments.
     """
 
-    __slots__ = ("_actions", "_enrich", "_seconds", "_source", "_tenant", "_tenants", "skipped", "topic")
+    __slots__ = ("_actions", "_enrich", "_minutes", "_source", "_tenant", "_tenants", "skipped", "topic")
 
     def __init__(
         self, topic: str, format: str = CANONICAL, tenant: str | None = None, enrich: Enrich | None = None
@@ -81,7 +82,7 @@ class Decoder:
         self._enrich = enrich
         self._tenants: set[str] = set()
         self._actions: set[str] = set()
-        self._seconds: dict[str, int] = {}
+        self._minutes: dict[str, int] = {}
         self.skipped = 0
         """Native records that were as they should be, but no events of their own. Whoever counts them sets it back."""
 
@@ -124,7 +125,7 @@ class Decoder:
         # docs/adr/measure/decode_and_match.py.
         loads, five, join, tracked, append = orjson.loads, _FIVE, "".join, is_tracked, events.append
         tenants, actions, outcomes = self._tenants, self._actions, OUTCOMES
-        seconds, millis, enrich = self._seconds, _MILLIS, self._enrich
+        minutes, seconds, millis, enrich = self._minutes, _SECONDS, _MILLIS, self._enrich
         prefix, base = "?", 0
         for index, record in enumerate(records):
             value: Any = record.value
@@ -133,9 +134,9 @@ class Decoder:
                 doc = loads(value)  # None raises, and goes the long way
                 id, tenant, action, outcome, text = five(doc)
                 if not text.startswith(prefix):
-                    start = text[:20]
-                    base = seconds[start] if start in seconds else self._second(start)
-                    prefix = start
+                    minute = text[:17]
+                    base = (minutes[minute] if minute in minutes else self._minute(minute)) + seconds[text[17:20]]
+                    prefix = text[:20]
                 time = base + millis[text[20:]]
                 actor = doc.get("actor", _NOTHING)
                 resource = doc.get("resource", _NOTHING)
@@ -312,14 +313,14 @@ class Decoder:
                 tenant = asked
         return source, tenant
 
-    def _second(self, prefix: str) -> int:
-        """The instant of the first 20 characters of a canonical time; ValueError when they are none."""
-        ms = strict_second(prefix)
+    def _minute(self, prefix: str) -> int:
+        """The instant of the first 17 characters of a canonical time; ValueError when they are none."""
+        ms = strict_second(f"{prefix}00.")
         if ms is None:
             raise ValueError(prefix)
-        if len(self._seconds) >= _MAX_REMEMBERED:
-            self._seconds.clear()
-        self._seconds[prefix] = ms
+        if len(self._minutes) >= _MAX_REMEMBERED:
+            self._minutes.clear()
+        self._minutes[prefix] = ms
         return ms
 
 
