@@ -209,6 +209,7 @@ class Ledger:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=8 * 1024 * 1024,
             fetch_max_bytes=16 * 1024 * 1024,
+            check_crcs=False,
         )
         await consumer.start()
         take_wire_records(consumer)
@@ -243,6 +244,7 @@ class Ledger:
                         f"though it ends at {end}"
                     )
             if position > start:
+                table.flush()
                 # others deleted what this copy has (another owner, `streamproc erase`): nothing of it stays
                 moot = table.entries_of(deleted) if deleted else ()
                 table.write({}, (), (), position, int(time.time()), moot)
@@ -291,7 +293,7 @@ class Ledger:
             timer = timer_of(key, value)
             if timer is not None:
                 timers.append((timer, key))
-        table.write(puts, timers, (), records[-1].offset + 1, int(time.time()))
+        table.write(puts, timers, (), records[-1].offset + 1, int(time.time()), logged=False)
 
     def position(self, topic: str) -> int:
         """The offset in `topic` up to which signals are applied; 0 when nothing was."""

@@ -20,6 +20,7 @@ from rocksdict import (
     Rdict,
     ReadOptions,
     WriteBatch,
+    WriteOptions,
 )
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,8 @@ class LocalTable:
             _damaged(path).unlink()
         self._db = Rdict(str(path), _options())
         self._swept = 0
+        self._unlogged = WriteOptions()
+        self._unlogged.disable_wal = True
 
     @classmethod
     def wipe(cls, path: Path) -> LocalTable:
@@ -128,10 +131,12 @@ class LocalTable:
         offset: int,
         now: int,
         moot: Iterable[tuple[int, bytes]] = (),
+        logged: bool = True,
     ) -> None:
         """Put (or, for None, delete), add and remove index entries, and note the changelog offset, all or nothing.
 
-        `fired` are index entries that `due` answered, `moot` those whose key is deleted before their time.
+        `fired` are index entries that `due` answered, `moot` those whose key is deleted before their time. What is not
+        `logged` may be gone after a crash, and with it all later such writes; `flush` before one that is.
         """
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
@@ -153,11 +158,15 @@ class LocalTable:
         put(_OFFSET, offset.to_bytes(8, "big"))
         put(_WRITTEN, now.to_bytes(8, "big"))
         try:
-            self._db.write(batch)
+            self._db.write(batch, None if logged else self._unlogged)
         except Exception as error:
             self._note_damage(error)
             raise
         self._swept = max(lowest, 0)
+
+    def flush(self) -> None:
+        """Have all that was written on disk, logged or not."""
+        self._db.flush()
 
     def scan(
         self, start: bytes, prefix: bytes, limit: int, wanted: Callable[[bytes, bytes], bool]

@@ -19,6 +19,7 @@ from streamproc.kafka.client import client_options
 from streamproc.kafka.ledger import Ledger, LedgerSettings
 from streamproc.kafka.topic_file import TopicSpec
 from streamproc.kafka.topics import Topics, apply_topics, load_topics
+from streamproc.runtime.process import collect_seldom
 from streamproc.settings import Settings
 
 SIZES = (50_000, 200_000, 1_000_000)
@@ -82,6 +83,7 @@ async def measure(settings: Settings, sizes: list[int]) -> None:
 
 def main() -> None:
     """Measure and print."""
+    collect_seldom()
     sizes = [int(size) for size in sys.argv[1:]] or list(SIZES)
     jars = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamproc" / "jars"
     with tempfile.TemporaryDirectory(prefix="streamproc-measure-") as directory:

@@ -121,20 +121,24 @@ def _cheapest(connection: sqlite3.Connection, chosen: Mapping[str, list[int]]) -
     """Whose index to walk, by how many alerts each filter passes: the page is full after the same share of any."""
     tenant = chosen["tenant"][0] if "tenant" in chosen else EVERYBODY
 
-    def count(whose: int, name: str) -> int:
-        query = "SELECT alerts FROM alert_facets WHERE tenant = ? AND facet = ? AND value = ?"
-        found = (connection.execute(query, (whose, FACETS.index(name), value)).fetchone() for value in chosen[name])
-        return sum(row[0] for row in found if row is not None)
-
     query = "SELECT sum(alerts) FROM alert_facets WHERE tenant = ? AND facet = 0"
     whole = connection.execute(query, (tenant,)).fetchone()[0] or 0
     # the tenant's list holds what is filtered by; of the others, rows have to be looked up
-    costs: dict[str | None, float] = {name: LOOK_UP * count(EVERYBODY, name) for name in chosen if name != "tenant"}
+    costs: dict[str | None, float] = {
+        name: LOOK_UP * _count(connection, EVERYBODY, name, chosen[name]) for name in chosen if name != "tenant"
+    }
     if "tenant" in chosen:
         costs["tenant"] = float(whole)
     else:
         costs[None] = WALK_ROWS * whole
     return min(costs, key=costs.__getitem__)
+
+
+def _count(connection: sqlite3.Connection, tenant: int, name: str, values: Sequence[int]) -> int:
+    """How many alerts of a tenant, or of everybody, a filter passes."""
+    query = "SELECT alerts FROM alert_facets WHERE tenant = ? AND facet = ? AND value = ?"
+    found = (connection.execute(query, (tenant, FACETS.index(name), value)).fetchone() for value in values)
+    return sum(row[0] for row in found if row is not None)
 
 
 def _search(
@@ -148,11 +152,7 @@ def _search(
 ) -> list[int]:
     if not words:
         return []
-    marked = [
-        "(" + " OR ".join(f'"{listed.marks[name]}{number}"' for number in found) + ")"
-        for name, found in chosen.items()
-        if name in listed.marks
-    ]
+    rarest, others = _marked(connection, listed, chosen)
     where, values = _conditions(chosen, low, high, "listed.")
     # The search's own numbers of tenants make it quick; that a row is the tenant's is for the row to say.
     query = (
@@ -160,8 +160,30 @@ def _search(
         f" WHERE {listed.words} MATCH ? AND {listed.words}.rowid >= ? AND {listed.words}.rowid < ? AND {where}"
         f" ORDER BY {listed.words}.rowid DESC LIMIT ?"
     )
-    matching = " AND ".join((*marked, with_prefixes(connection, words)))
+    matching = " AND ".join((*rarest, with_prefixes(connection, words), *others))
     return _places(connection, query, (matching, low, min(high, LAST), *values, limit))
+
+
+def _marked(
+    connection: sqlite3.Connection, listed: Listed, chosen: Mapping[str, list[int]]
+) -> tuple[list[str], list[str]]:
+    """What the search index is asked for the filters: before the words, and after them.
+
+    It goes from one entry of its first term to the next, and looks for each in the second, and so on. Once few are
+    left, looking at their rows costs less than looking for them among the entries of a common filter.
+    """
+    marked = {
+        name: "(" + " OR ".join(f'"{listed.marks[name]}{number}"' for number in found) + ")"
+        for name, found in chosen.items()
+        if name in listed.marks
+    }
+    if not listed.counted:
+        return [*marked.values()], []
+    counts = {name: _count(connection, EVERYBODY, name, chosen[name]) for name in marked}
+    first, *rest = sorted(marked, key=counts.__getitem__) or [""]
+    if not first:
+        return [], []
+    return [marked[first]], [] if counts[first] < FEW else [marked[name] for name in rest]
 
 
 def _index(listed: Listed, name: str) -> str:

@@ -11,15 +11,18 @@ import sqlite3
 import zlib
 from pathlib import Path
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """A file of another version is made anew."""
 
+PREFIX = 5
+"""The search index has what words begin with, up to so many characters. Without, a search for `1*` gathered all words
+that begin so before it answered, for 1.5 s with a million alerts. The file is larger by a third."""
 READER_CACHE_KIB = 8 << 10
 WRITER_CACHE_KIB = 48 << 10
 WAL_LIMIT = 64 << 20
 """Bytes that the log keeps on disk after a checkpoint."""
 
-_TABLES = """
+_TABLES = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE positions (
     topic TEXT, partition INTEGER, next INTEGER NOT NULL,
@@ -46,7 +49,7 @@ CREATE INDEX alerts_incident ON alerts (incident, place) WHERE incident > 0;
 CREATE INDEX alerts_group ON alerts (same_group, place);
 CREATE INDEX alerts_actor ON alerts (actor, place) WHERE actor IS NOT NULL;
 CREATE VIRTUAL TABLE alert_words USING fts5 (
-    words, content = '', columnsize = 0, detail = none,
+    words, content = '', columnsize = 0, detail = none, prefix = '{' '.join(map(str, range(1, PREFIX + 1)))}',
     tokenize = "unicode61 remove_diacritics 2 tokenchars '._-@:/'");
 CREATE TABLE vocabulary (word TEXT PRIMARY KEY) WITHOUT ROWID;
 

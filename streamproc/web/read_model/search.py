@@ -10,6 +10,7 @@ import re
 import sqlite3
 
 from streamproc.web.read_model.rows import MAX_WORD, split
+from streamproc.web.read_model.schema import PREFIX
 
 MAX_TERMS = 10
 MAX_WORDS = 200
@@ -41,11 +42,14 @@ def expression(text: str) -> str | None:
 def with_prefixes(connection: sqlite3.Connection, words: str) -> str:
     """The expression with the words that there are in place of prefixes, if these are not very many.
 
-    The search index gathers all that begins so before it answers; words by themselves it walks from the newest.
+    Of a prefix longer than `PREFIX`, the search index gathers all that begins so before it answers; short ones, and
+    words by themselves, it walks from the newest.
     """
 
     def words_of(found: re.Match[str]) -> str:
         prefix = found[1]
+        if len(prefix) <= PREFIX:
+            return found[0]
         rows = connection.execute(
             "SELECT word FROM vocabulary WHERE word >= ? AND word < ? LIMIT ?",
             (prefix, prefix + "\U0010ffff", MAX_WORDS + 1),
