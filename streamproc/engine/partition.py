@@ -33,8 +33,9 @@ class PartitionEngine:
     """All keys of one partition.
 
     `sources` are the source partitions whose ticks make stream time ("events/3"); time stands still until each
-    has reported. `cache_keys` bounds how many decoded keys stay in memory (up to twice as many). `owns` says whether a
-    new key is this partition's: hits of others come from a router that was thought dead before a resize, and again.
+    has reported. `cache_keys` bounds how many decoded keys stay in memory (up to twice as many); it may be changed.
+    `owns` says whether a new key is this partition's: hits of others come from a router that was thought dead before a
+    resize, and again.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class PartitionEngine:
         self._times: dict[str, int] = dict.fromkeys(sources, -1)
         self._retention_ms = alert_retention_ms
         self._owns = owns
-        self._cache_keys = cache_keys
+        self.cache_keys = cache_keys
         self._young: dict[bytes, KeyState] = {}
         self._old: dict[bytes, KeyState] = {}
         self._dirty: dict[bytes, KeyState] = {}
@@ -89,6 +90,11 @@ class PartitionEngine:
     def timed(self) -> bool:
         """Whether time alone could make a key of those seen trigger, or clear."""
         return any(judge.detector.timed or judge.rule.rule.when_clear for judge in self._judges.used)
+
+    @property
+    def touched(self) -> int:
+        """Keys that this batch changes so far."""
+        return len(self._dirty)
 
     # hits
 
@@ -441,7 +447,7 @@ class PartitionEngine:
 
     def _remember(self, state: KeyState) -> None:
         """Two generations: what was not asked for during a whole generation is let go."""
-        if len(self._young) >= self._cache_keys:
+        if len(self._young) >= self.cache_keys:
             self._old = self._young
             self._young = {}
         self._young[state.fingerprint] = state

@@ -28,7 +28,8 @@ log = structlog.get_logger(__name__)
 TIMER, META = b"t", b"m"
 _OFFSET = b"m:offset"
 _WRITTEN = b"m:written"
-_CACHE_BYTES = 32 * 1024 * 1024
+_CACHE = Cache(64 * 1024 * 1024)
+"""Of all tables of a process together."""
 _WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 
 
@@ -47,7 +48,7 @@ def _options() -> Options:
     options.set_keep_log_file_num(2)
     options.set_max_open_files(256)
     table = BlockBasedOptions()
-    table.set_block_cache(Cache(_CACHE_BYTES))
+    table.set_block_cache(_CACHE)
     table.set_bloom_filter(10, False)
     options.set_block_based_table_factory(table)
     return options

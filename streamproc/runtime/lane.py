@@ -12,7 +12,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 QUEUED_SLICES = 8
-"""Slices that wait in a lane; past that the agent waits too, and then the fetcher."""
+"""Slices that wait in a lane, unless it says otherwise; past that the agent waits too, and then the fetcher."""
 
 Slice = tuple[str, Sequence[Any]]
 """(topic, records) in the order of their offsets."""
@@ -33,13 +33,14 @@ class Lane:
         fail: Callable[[BaseException], None],
         close: Callable[[], Awaitable[None]] | None = None,
         pace_s: float = 0.0,
+        queued: int = QUEUED_SLICES,
     ) -> None:
         self.name = name
         self._pace_s = pace_s
         self._work = work
         self._fail = fail
         self._close = close
-        self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUED_SLICES)
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(queued)
         self._busy = asyncio.Lock()
         self._task = asyncio.create_task(self._run(), name=f"lane {name}")
         self.next_offsets: dict[str, int] = {}

@@ -346,11 +346,7 @@ def _bounded(doc: dict[str, Any]) -> bytes:
 
 
 def _extras_are_plain(doc: dict[str, Any], value: bytes) -> bool:
-    return (
-        type(doc.get("outcome_raw", "")) is str
-        and _OTHER_SPELLINGS.isdisjoint(doc)
-        and is_shallow(value)
-    )
+    return type(doc.get("outcome_raw", "")) is str and _OTHER_SPELLINGS.isdisjoint(doc) and is_shallow(value)
 
 
 def _remember(known: set[str], value: str) -> None:

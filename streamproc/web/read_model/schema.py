@@ -49,7 +49,7 @@ CREATE INDEX alerts_incident ON alerts (incident, place) WHERE incident > 0;
 CREATE INDEX alerts_group ON alerts (same_group, place);
 CREATE INDEX alerts_actor ON alerts (actor, place) WHERE actor IS NOT NULL;
 CREATE VIRTUAL TABLE alert_words USING fts5 (
-    words, content = '', columnsize = 0, detail = none, prefix = '{' '.join(map(str, range(1, PREFIX + 1)))}',
+    words, content = '', columnsize = 0, detail = none, prefix = '{" ".join(map(str, range(1, PREFIX + 1)))}',
     tokenize = "unicode61 remove_diacritics 2 tokenchars '._-@:/'");
 CREATE TABLE vocabulary (word TEXT PRIMARY KEY) WITHOUT ROWID;
 
