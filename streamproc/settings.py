@@ -223,7 +223,7 @@ class Settings(BaseSettings):
     standby_interval: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """Each worker keeps local copies of the state that others work on, and brings them up to date so many seconds after
     it last did; it then takes over in a moment. 0: no copies."""
-    cached_keys: Annotated[int, Field(ge=1000, le=100_000_000)] = 40_000
+    cached_keys: Annotated[int, Field(ge=1000, le=100_000_000)] = 32_000
     """Keys that a worker has in memory, in all its partitions together: some 2 kB each. Others are read from its disk,
     for 20 µs more an event."""
     commit_interval: Annotated[float, Field(ge=0.05, le=60)] = 1.0

@@ -23,6 +23,9 @@ from streamproc.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+FETCH_BYTES = 1024 * 1024
+"""Of one partition at a time, compressed: 2 MB took 120 MB more memory, with a million keys."""
+
 OpenLane = Callable[[int], Awaitable[Lane]]
 
 
@@ -56,8 +59,8 @@ class LaneApp(SliceApp):
             TableManager=LedgerTables,
             ConsumerScheduler="streamproc.kafka.transport:SliceScheduler",
             consumer_auto_offset_reset="earliest",
-            consumer_max_fetch_size=1024 * 1024,
-            stream_buffer_maxsize=2,
+            consumer_max_fetch_size=FETCH_BYTES,
+            stream_buffer_maxsize=2,  # lanes have their own queues
             stream_wait_empty=False,
             broker_commit_interval=settings.commit_interval,
             broker_session_timeout=session,

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 BATCH_HITS = 25_000
 """A batch is written once it holds this many hits; when traffic is light, whatever has come."""
-BATCH_KEYS = 4_000
+BATCH_KEYS = 3_000
 """Or once it has changed so many keys: each is in memory several times while it is written."""
 PACE_S = 0.03
 """Batches of a partition begin this far apart: a transaction costs 2 ms of CPU here and as much in the broker."""
