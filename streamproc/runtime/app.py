@@ -60,7 +60,7 @@ class LaneApp(SliceApp):
             ConsumerScheduler="streamproc.kafka.transport:SliceScheduler",
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=FETCH_BYTES,
-            stream_buffer_maxsize=2,  # lanes have their own queues
+            stream_buffer_maxsize=8,
             stream_wait_empty=False,
             broker_commit_interval=settings.commit_interval,
             broker_session_timeout=session,

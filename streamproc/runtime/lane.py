@@ -12,7 +12,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 QUEUED_SLICES = 8
-"""Slices that wait in a lane, unless it says otherwise; past that the agent waits too, and then the fetcher."""
+"""Slices that wait in a lane; past that the agent waits too, and then the fetcher."""
 
 Slice = tuple[str, Sequence[Any]]
 """(topic, records) in the order of their offsets."""
@@ -23,7 +23,8 @@ class Lane:
 
     When `work` raises, nothing is acknowledged and `fail` is called with the error: the process has to end or
     rejoin, because skipping would lose events. Batches begin at least `pace_s` apart, and take all that came
-    meanwhile: a transaction costs the same, whatever is in it.
+    meanwhile: a transaction costs the same, whatever is in it. With `most_records`, a lane in which so many wait is
+    full too, however few slices they are.
     """
 
     def __init__(
@@ -33,14 +34,17 @@ class Lane:
         fail: Callable[[BaseException], None],
         close: Callable[[], Awaitable[None]] | None = None,
         pace_s: float = 0.0,
-        queued: int = QUEUED_SLICES,
+        most_records: int | None = None,
     ) -> None:
         self.name = name
         self._pace_s = pace_s
         self._work = work
         self._fail = fail
         self._close = close
-        self._queue: asyncio.Queue[Any] = asyncio.Queue(queued)
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUED_SLICES)
+        self._most_records = most_records
+        self._records = 0
+        self._room = asyncio.Event()
         self._busy = asyncio.Lock()
         self._task = asyncio.create_task(self._run(), name=f"lane {name}")
         self.next_offsets: dict[str, int] = {}
@@ -53,19 +57,28 @@ class Lane:
 
     async def deliver(self, event: Any) -> None:
         """Queue a Faust event whose value is a slice; waits while the lane is full."""
+        while self._most_records is not None and self._records >= self._most_records:
+            self._room.clear()
+            await self._room.wait()
+        self._records += len(event.value)
         await self._queue.put(event)
+
+    def _take(self, event: Any) -> Any:
+        self._records -= len(event.value)
+        self._room.set()
+        return event
 
     async def _run(self) -> None:
         began = 0.0
         try:
             while True:
-                events = [await self._queue.get()]
+                events = [self._take(await self._queue.get())]
                 async with self._busy:
                     if self._pace_s:
                         await asyncio.sleep(max(0.0, began + self._pace_s - time.perf_counter()))
                         began = time.perf_counter()
                     while not self._queue.empty():
-                        events.append(self._queue.get_nowait())
+                        events.append(self._take(self._queue.get_nowait()))
                     await self._work([(event.message.topic, event.value) for event in events])
                     for event in events:
                         self.next_offsets[event.message.topic] = event.message.offset + 1
@@ -85,6 +98,6 @@ class Lane:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         while not self._queue.empty():  # an agent that waits for room goes on, to lanes that are open
-            self._queue.get_nowait()
+            self._take(self._queue.get_nowait())
         if self._close is not None:
             await self._close()
