@@ -70,7 +70,12 @@ def subsets(values: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
     ),
     st.one_of(st.none(), st.integers(0, 30)),
     st.one_of(st.none(), st.integers(0, 30)),
-    st.one_of(st.none(), st.sampled_from((*WORDS[:5], "login", "gamma beta", "missing", "bet*", "a*", "user_*", "gamma-*", "user_1", "!!"))),
+    st.one_of(
+        st.none(),
+        st.sampled_from(
+            (*WORDS[:5], "login", "gamma beta", "missing", "bet*", "a*", "user_*", "gamma-*", "user_1", "!!")
+        ),
+    ),
     st.sampled_from((1, 40)),
 )
 @settings(max_examples=300)
