@@ -35,6 +35,55 @@ async def test_an_agent_that_waits_for_room_goes_on_when_the_lane_is_closed() ->
     assert acked == [], "whoever has the partition next reads all of it again"
 
 
+async def test_a_lane_is_full_by_its_records_too() -> None:
+    acked: list[int] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(slices: Any) -> None:
+        begun.set()
+        await go_on.wait()
+
+    def of(offset: int, records: int) -> Any:
+        event = slice_of(offset, acked)
+        event.value = [offset] * records
+        return event
+
+    lane = Lane("route events/0", work, lambda error: None, most_records=10)
+    await lane.deliver(of(0, 4))
+    await begun.wait()
+    await lane.deliver(of(1, 9))
+    await lane.deliver(of(2, 50))  # one more slice, whatever its size
+    waiting = asyncio.create_task(lane.deliver(of(3, 1)))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    go_on.set()
+    await asyncio.wait_for(waiting, 5)
+    while len(acked) < 4:
+        await asyncio.sleep(0)
+    await lane.stop(5)
+    assert acked == [0, 1, 2, 3]
+
+
+async def test_an_agent_that_waits_for_room_by_records_goes_on_when_the_lane_is_closed() -> None:
+    acked: list[int] = []
+    begun = asyncio.Event()
+
+    async def hang(slices: Any) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    lane = Lane("route events/0", hang, lambda error: None, most_records=1)
+    await lane.deliver(slice_of(0, acked))
+    await begun.wait()
+    await lane.deliver(slice_of(1, acked))
+    waiting = asyncio.create_task(lane.deliver(slice_of(2, acked)))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await lane.stop(0.01)
+    await asyncio.wait_for(waiting, 5)
+    assert acked == []
+
+
 async def test_what_was_worked_on_is_acknowledged_in_order_and_afterwards() -> None:
     acked: list[int] = []
     seen: list[int] = []
