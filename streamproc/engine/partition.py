@@ -56,7 +56,8 @@ class PartitionEngine:
         self.cache_keys = cache_keys
         self._young: dict[bytes, KeyState] = {}
         self._old: dict[bytes, KeyState] = {}
-        self._dirty: dict[bytes, KeyState] = {}
+        self.dirty: dict[bytes, KeyState] = {}
+        """What this batch changes, until `take`."""
         self._dropped: set[bytes] = set()
         self._ready: dict[bytes, KeyState] = {}
         self._snoozed: dict[bytes, KeyState] = {}
@@ -91,16 +92,11 @@ class PartitionEngine:
         """Whether time alone could make a key of those seen trigger, or clear."""
         return any(judge.detector.timed or judge.rule.rule.when_clear for judge in self._judges.used)
 
-    @property
-    def touched(self) -> int:
-        """Keys that this batch changes so far."""
-        return len(self._dirty)
-
     # hits
 
     def _frame(self, frame: Frame) -> None:
         judges = {number: (self._judges.meant(ref), ref.tenant) for number, ref in frame.refs.items()}
-        source, counts, dirty, owns = frame.source, self.counts, self._dirty, self._owns
+        source, counts, dirty, owns = frame.source, self.counts, self.dirty, self._owns
         counts.hits += len(frame.rows)
         for number, fp, group, t, arrival, place, event_id, value, raw in frame.rows:
             judge, tenant = judges[number]
@@ -233,7 +229,7 @@ class PartitionEngine:
             self._window(state, rule, detector)
         detector.merge(state.window, detector.decode(seed.window))
         state.touched = max(state.touched, seed.touched)
-        self._dirty[fp] = state
+        self.dirty[fp] = state
 
     # commands
 
@@ -250,7 +246,7 @@ class PartitionEngine:
         if not lifecycle.command(episode, command):
             self.counts.unknown_command += episode.id != command.alert_id
             return
-        self._dirty[command.fingerprint] = state
+        self.dirty[command.fingerprint] = state
         if episode.snoozed_until is not None:
             self._snoozed[command.fingerprint] = state
         self._emit(state, episode, max(episode.emitted, command.at))
@@ -287,7 +283,7 @@ class PartitionEngine:
             state = self._young.get(fp) or self._load(fp)
             if state is not None and state.timer == timer:
                 state.timer = NEVER
-                self._dirty[fp] = state
+                self.dirty[fp] = state
                 self._look(state)
 
     def _look(self, state: KeyState) -> None:
@@ -344,7 +340,7 @@ class PartitionEngine:
             if episode.pending:
                 self._refresh(state, episode)
             lifecycle.unsnooze(episode, snoozed_until)
-            self._dirty[state.fingerprint] = state
+            self.dirty[state.fingerprint] = state
             self._emit(state, episode, max(episode.emitted, snoozed_until))
         if self.now >= quiet_at:
             lifecycle.resolve(episode, quiet_at, "streamproc", "auto_resolved")
@@ -365,7 +361,7 @@ class PartitionEngine:
 
     def _forget(self, state: KeyState) -> None:
         fp = state.fingerprint
-        self._dirty.pop(fp, None)
+        self.dirty.pop(fp, None)
         self._ready.pop(fp, None)
         self._snoozed.pop(fp, None)
         self._young.pop(fp, None)
@@ -417,7 +413,7 @@ class PartitionEngine:
         puts, entries = changes.puts, changes.timers
         judge_of, now = self._judges.of, self.now
         next_timer = timers.last_timer if self.ending else timers.next_timer
-        for fp, state in self._dirty.items():
+        for fp, state in self.dirty.items():
             judge = judge_of(state)
             when = next_timer(state, judge, now)
             if when < state.timer:
@@ -427,14 +423,14 @@ class PartitionEngine:
             if state.window is not None and judge is not None and judge.counts(state):
                 state.stored = judge.detector.encode(state.window)
             puts[KEY + fp] = codec.encode(state)
-        self._dirty.clear()
+        self.dirty.clear()
         self._snoozed.clear()
         self._dropped.clear()
         self._changes = Changes()
         return changes
 
     def _load(self, fp: bytes) -> KeyState | None:
-        state = self._old.get(fp) or self._dirty.get(fp)
+        state = self._old.get(fp) or self.dirty.get(fp)
         if state is None:
             if fp in self._dropped:
                 return None

@@ -193,7 +193,7 @@ class DetectPartition:
                         continue
                 self.engine.apply(signal)
                 self._next = record.offset + 1
-                if pending >= BATCH_HITS or self.engine.touched >= BATCH_KEYS:
+                if pending >= BATCH_HITS or len(self.engine.dirty) >= BATCH_KEYS:
                     await self._write()
                     pending = 0
                 behind = int(time.time() * 1000) - record.timestamp > BEHIND_MS
