@@ -209,7 +209,6 @@ class Ledger:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=8 * 1024 * 1024,
             fetch_max_bytes=16 * 1024 * 1024,
-            check_crcs=False,
         )
         await consumer.start()
         take_wire_records(consumer)
