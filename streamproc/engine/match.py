@@ -87,9 +87,7 @@ class Matcher:
             t = event.time if event.time <= latest else latest
             known = self._fingerprints[number]
             if raw is None:
-                raw = event.written or event.raw
-                if self._redactor is not None:
-                    raw = self._redactor.document(raw, doc)
+                raw = event.raw if self._redactor is None else self._redactor.document(event.raw, doc)
             veil = self._veils[number]
             if veil is not None:
                 groups, value = [veil.group(group) for group in groups], veil.observed(value)

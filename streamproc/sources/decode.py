@@ -34,13 +34,6 @@ _FIVE: Final = itemgetter("id", "tenant_id", "action", "outcome", "event_time")
 _SECONDS: Final = {f"{s:02d}.": s * 1000 for s in range(60)}
 _MILLIS: Final = {f"{ms:03d}Z": ms for ms in range(1000)}
 _NOTHING: Final[dict[str, Any]] = {}
-
-
-class _Absent(str):
-    """Text that is in no document, to be told apart by identity."""
-
-
-_NO_TEXT: Final = _Absent()
 _OTHER_SPELLINGS: Final = FLAT | {"outcomeRaw"}
 _MAX_REMEMBERED: Final = 20_000
 
@@ -141,7 +134,7 @@ class Decoder:
                 actor = doc.get("actor", _NOTHING)
                 resource = doc.get("resource", _NOTHING)
                 metadata = doc.get("metadata", _NOTHING)
-                source = doc.get("source", _NO_TEXT)
+                source = doc.get("source", "")
                 join((id, source, *actor.values(), *resource.values()))  # raises unless all are text
                 plain = (
                     tenant in tenants
@@ -161,7 +154,7 @@ class Decoder:
                         + (actor is not _NOTHING)
                         + (resource is not _NOTHING)
                         + (metadata is not _NOTHING)
-                        + (source is not _NO_TEXT)
+                        + ("source" in doc)
                         or _extras_are_plain(doc, value)
                     )
                 )

@@ -6,6 +6,8 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from streamproc.runtime.lane import QUEUED_SLICES, Lane
 
 
@@ -14,7 +16,10 @@ def slice_of(offset: int, acked: list[int]) -> Any:
     return SimpleNamespace(message=message, value=[offset], ack=lambda: acked.append(offset))
 
 
-async def test_an_agent_that_waits_for_room_goes_on_when_the_lane_is_closed() -> None:
+@pytest.mark.parametrize(("most_records", "room"), [(None, QUEUED_SLICES), (1, 1)])
+async def test_an_agent_that_waits_for_room_goes_on_when_the_lane_is_closed(
+    most_records: int | None, room: int
+) -> None:
     acked: list[int] = []
     begun = asyncio.Event()
 
@@ -22,10 +27,10 @@ async def test_an_agent_that_waits_for_room_goes_on_when_the_lane_is_closed() ->
         begun.set()
         await asyncio.Event().wait()
 
-    lane = Lane("events 0", hang, lambda error: None)
+    lane = Lane("events 0", hang, lambda error: None, most_records=most_records)
     await lane.deliver(slice_of(0, acked))
     await begun.wait()
-    for offset in range(1, QUEUED_SLICES + 1):
+    for offset in range(1, room + 1):
         await lane.deliver(slice_of(offset, acked))
     waiting = asyncio.create_task(lane.deliver(slice_of(99, acked)))
     await asyncio.sleep(0)
@@ -62,26 +67,6 @@ async def test_a_lane_is_full_by_its_records_too() -> None:
         await asyncio.sleep(0)
     await lane.stop(5)
     assert acked == [0, 1, 2, 3]
-
-
-async def test_an_agent_that_waits_for_room_by_records_goes_on_when_the_lane_is_closed() -> None:
-    acked: list[int] = []
-    begun = asyncio.Event()
-
-    async def hang(slices: Any) -> None:
-        begun.set()
-        await asyncio.Event().wait()
-
-    lane = Lane("route events/0", hang, lambda error: None, most_records=1)
-    await lane.deliver(slice_of(0, acked))
-    await begun.wait()
-    await lane.deliver(slice_of(1, acked))
-    waiting = asyncio.create_task(lane.deliver(slice_of(2, acked)))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    await lane.stop(0.01)
-    await asyncio.wait_for(waiting, 5)
-    assert acked == []
 
 
 async def test_what_was_worked_on_is_acknowledged_in_order_and_afterwards() -> None:

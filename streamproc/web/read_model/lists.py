@@ -177,13 +177,11 @@ def _marked(
         for name, found in chosen.items()
         if name in listed.marks
     }
-    if not listed.counted:
+    if not marked or not listed.counted:
         return [*marked.values()], []
     counts = {name: _count(connection, EVERYBODY, name, chosen[name]) for name in marked}
-    first, *rest = sorted(marked, key=counts.__getitem__) or [""]
-    if not first:
-        return [], []
-    return [marked[first]], [] if counts[first] < FEW else [marked[name] for name in rest]
+    rarest, *others = sorted(marked, key=counts.__getitem__)
+    return [marked[rarest]], [] if counts[rarest] < FEW else [marked[name] for name in others]
 
 
 def _index(listed: Listed, name: str) -> str:
