@@ -164,8 +164,9 @@ def test_filters_search_and_bulk_actions(site: Running, new_page: NewPage) -> No
     page.get_by_label("Select all that are shown").check()
     page.get_by_role("toolbar").get_by_role("button", name="Resolve").click()
     page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
-    expect(row(page, "192.0.2.12")).to_have_count(0, timeout=15_000)
-    assert {alert_of(site, f"192.0.2.{n}")["status"] for n in (11, 12)} == {"resolved"}
+    for address in ("192.0.2.11", "192.0.2.12"):  # each has a key of its own, so they need not go at once
+        expect(row(page, address)).to_have_count(0, timeout=15_000)
+        assert alert_of(site, address)["status"] == "resolved"
 
 
 def test_the_keyboard_alone_will_do(site: Running, new_page: NewPage) -> None:
