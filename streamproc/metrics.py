@@ -38,6 +38,16 @@ OVER_LIMIT = Counter(
     "Events that came faster than their tenant's plan says (`events_per_second`); they are worked on all the same",
     ["tenant"],
 )
+DEFERRED_TENANTS = Gauge(
+    "streamproc_deferred_tenants",
+    "Tenants over their limit whose events are left for a second reading of the partition, behind everybody else's",
+    ["topic", "partition"],
+)
+DEFERRED_RECORDS = Gauge(
+    "streamproc_deferred_records",
+    "Records of a partition that a second reading has before it; 0 while no tenant is deferred",
+    ["topic", "partition"],
+)
 ROUTE_SECONDS = Histogram(
     "streamproc_route_slice_seconds",
     "From a slice's delivery until its frames are acknowledged",

@@ -144,6 +144,7 @@ class Consumer:
     def __init__(self, places: Mapping[TP, Place]) -> None:
         self._places = places
         self._thread = self._consumer = self._subscription = self.subscription = self.assignment = self
+        self.held = {TP("t", 4): 30}
 
     def state_value(self, tp: TP) -> Any:
         return SimpleNamespace(_position=self._places[tp].fetched)
@@ -163,11 +164,12 @@ def test_lag_is_what_is_not_worked_off() -> None:
         TP("t", 1): Place(False, 100, 150, {"t": 40}),
         TP("t", 2): Place(False, 100, 150),  # nothing acknowledged since the assignment
         TP("t", 3): Place(True, None, None),
+        TP("t", 4): Place(True, 100, 100, {"t": 100}),  # a second reading is at 30
     }
     lanes: dict[Any, Any] = {**places, TP("t", 9): Place(True, 1, 1)}  # 9 has just been revoked
     gauge = LagGauge(lambda: lanes, lambda: Consumer(places))
     gauge.look()
-    assert [lag(n) for n in (0, 1, 2, 3, 9)] == [0, 110, 50, None, None]
+    assert [lag(n) for n in (0, 1, 2, 3, 4, 9)] == [0, 110, 50, None, 70, None]
     del lanes[TP("t", 1)]
     gauge.look()
     assert lag(1) is None, "nobody reads where a partition stood that somebody else has now"

@@ -21,6 +21,8 @@ from faust.types import TP
 
 from streamproc.kafka.wire import take_wire_records
 
+FULL_POLL_S = 0.05
+"""How soon a partition whose lane was full is looked at again: less than a full lane takes."""
 MAX_SLICE = 4096
 """Records a slice holds at most: bounds how long one partition keeps the others waiting, and memory."""
 
@@ -105,9 +107,29 @@ class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no ty
         super().__init__(*args, **kwargs)
         # per partition, in order of delivery: [offset of the last record, acknowledged?]
         self._delivered: dict[TP, deque[list[Any]]] = {}
+        self.held: dict[TP, int] = {}
+        """Offsets that must not be committed yet, nor any after them, though slices behind them are acknowledged."""
 
     def _new_consumer_thread(self) -> SliceConsumerThread:
         return SliceConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _wait_next_records(
+        self,
+        timeout: float,  # noqa: ASYNC109 - as Faust calls it
+    ) -> tuple[dict[TP, list[Any]], set[TP]]:
+        """Fetch from the partitions that have room: one that has none holds up no other.
+
+        What is fetched is delivered even if its partition is full by then, but not if it was given up.
+        """
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        active = self._get_active_partitions()
+        room = {tp for tp in active if not self.app.full(tp)}
+        if not room:
+            await self.sleep(FULL_POLL_S if active else 1.0)
+            return {}, room
+        records = await self._getmany(room, timeout if len(room) == len(active) else FULL_POLL_S)
+        return records, room & (self._get_active_partitions() | self._buffered_partitions)
 
     def _to_message(self, tp: TP, record: Any) -> Any:
         last = record[-1]
@@ -137,7 +159,7 @@ class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no ty
             return False
         message.acked = True
         self._unacked_messages.discard(message)
-        for entry in self._delivered.get(message.tp, ()):
+        for entry in reversed(self._delivered.get(message.tp, ())):  # of those that are held there may be many
             if entry[0] == message.offset:
                 entry[1] = True
                 self._n_acked += 1
@@ -148,15 +170,16 @@ class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no ty
         return (tp for tp in list(self._delivered) if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        entries = self._delivered.get(tp)
+        entries, held = self._delivered.get(tp), self.held.get(tp)
         offset = None
-        while entries and entries[0][1]:
+        while entries and entries[0][1] and (held is None or entries[0][0] < held):
             offset = entries.popleft()[0] + 1
         return offset
 
     async def perform_seek(self) -> None:
         """Go back to the committed offsets; what was delivered before counts no more."""
         self._delivered.clear()
+        self.held.clear()
         await super().perform_seek()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -167,6 +190,7 @@ class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no ty
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._delivered.pop(tp, None)
+            self.held.pop(tp, None)
 
 
 class IdleProducer(driver.Producer):  # type: ignore[misc]  # faust ships no types
@@ -198,6 +222,10 @@ class SliceApp(FaustApp):  # type: ignore[misc]  # faust ships no types
     def client_options(self) -> dict[str, Any]:
         """Bootstrap servers and security settings for an aiokafka client."""
         raise NotImplementedError
+
+    def full(self, tp: TP) -> bool:
+        """Whether a partition is not to be read for now, because what was read of it is not worked off."""
+        return False
 
     async def before_revoke(self, revoked: Iterable[TP]) -> None:
         """Called before partitions go, while offsets can still be committed."""

@@ -132,7 +132,25 @@ class LaneApp(SliceApp):
         async for event in stream.noack().events():
             lane = self.lanes.get(event.message.tp)
             if lane is not None:  # None: given up meanwhile; whoever has it now reads it again
-                await lane.deliver(event)
+                lane.deliver(event)
+
+    def full(self, tp: TP) -> bool:
+        """Whether a partition's lane has as much as it should."""
+        lane = self.lanes.get(tp)
+        return lane is not None and lane.full
+
+    def hold(self, tp: TP, offset: int | None) -> None:
+        """Commit nothing of a partition from this offset on, until told another; None: what is acknowledged may be."""
+        held: dict[TP, int] = self.consumer.held
+        if offset is None:
+            held.pop(tp, None)
+        else:
+            held[tp] = offset
+
+    def held(self, tp: TP) -> int | None:
+        """The offset that may not be committed, if there is one."""
+        held: dict[TP, int] = self.consumer.held
+        return held.get(tp)
 
     def deliver_from(self, name: str, *topics: str) -> None:
         """Add an agent that hands what these topics bring to their lanes."""

@@ -25,14 +25,14 @@ def fetched_position(consumer: Any, tp: Any) -> int | None:
     return None
 
 
-def lag_of(lane: Lane, topic: str, fetched: int, end: int) -> int:
-    """Records of a partition that are not worked off.
+def lag_of(lane: Lane, topic: str, fetched: int, end: int, held: int | None = None) -> int:
+    """Records of a partition that are not worked off; those from `held` on are not, whatever is acknowledged.
 
     While a lane has nothing to do, the consumer's position counts and not what was acknowledged: the ends of
     transactions have offsets too, and no record that could be.
     """
     done = fetched if lane.idle else min(lane.next_offsets.get(topic, fetched), fetched)
-    return max(end - done, 0)
+    return max(end - (done if held is None else min(done, held)), 0)
 
 
 class LagGauge:
@@ -57,7 +57,9 @@ class LagGauge:
             with contextlib.suppress(AssertionError, ConsumerNotStarted):
                 end, fetched = self._consumer().highwater(tp), fetched_position(self._consumer(), tp)
                 if end is not None and fetched is not None:
-                    current[tp.topic, str(tp.partition)] = lag_of(lane, tp.topic, fetched, end)
+                    current[tp.topic, str(tp.partition)] = lag_of(
+                        lane, tp.topic, fetched, end, self._consumer().held.get(tp)
+                    )
         for gone in self._exported - current.keys():
             metrics.LAG.remove(*gone)
         for labels, records in current.items():

@@ -12,7 +12,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 QUEUED_SLICES = 8
-"""Slices that wait in a lane; past that the agent waits too, and then the fetcher."""
+"""Slices that wait in a lane; once they do, its partitions are not read until there is room."""
 
 Slice = tuple[str, Sequence[Any]]
 """(topic, records) in the order of their offsets."""
@@ -24,7 +24,7 @@ class Lane:
     When `work` raises, nothing is acknowledged and `fail` is called with the error: the process has to end or
     rejoin, because skipping would lose events. Batches begin at least `pace_s` apart, and take all that came
     meanwhile: a transaction costs the same, whatever is in it. With `most_records`, a lane in which so many wait is
-    full too, however few slices they are.
+    full too, however few slices they are. It takes what is delivered all the same: who reads asks `full` before.
     """
 
     def __init__(
@@ -41,31 +41,34 @@ class Lane:
         self._work = work
         self._fail = fail
         self._close = close
-        self._queue: asyncio.Queue[Any] = asyncio.Queue(QUEUED_SLICES)
+        self._queue: asyncio.Queue[Any] = asyncio.Queue()
         self._most_records = most_records
         self._records = 0
-        self._room = asyncio.Event()
         self._busy = asyncio.Lock()
         self._task = asyncio.create_task(self._run(), name=f"lane {name}")
         self.next_offsets: dict[str, int] = {}
         """Per topic, the offset after the last record acknowledged."""
+        self.oldest: int | None = None
+        """Timestamp (ms) of the first record that is being worked on; None when none is."""
+
+    @property
+    def full(self) -> bool:
+        """As much waits as should."""
+        most = self._most_records
+        return self._queue.qsize() >= QUEUED_SLICES or (most is not None and self._records >= most)
 
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing is being worked on."""
         return self._queue.empty() and not self._busy.locked()
 
-    async def deliver(self, event: Any) -> None:
-        """Queue a Faust event whose value is a slice; waits while the lane is full."""
-        while self._most_records is not None and self._records >= self._most_records:
-            self._room.clear()
-            await self._room.wait()
+    def deliver(self, event: Any) -> None:
+        """Queue a Faust event whose value is a slice."""
         self._records += len(event.value)
-        await self._queue.put(event)
+        self._queue.put_nowait(event)
 
     def _take(self, event: Any) -> Any:
         self._records -= len(event.value)
-        self._room.set()
         return event
 
     async def _run(self) -> None:
@@ -74,6 +77,7 @@ class Lane:
             while True:
                 events = [self._take(await self._queue.get())]
                 async with self._busy:
+                    self.oldest = events[0].value[0].timestamp
                     if self._pace_s:
                         await asyncio.sleep(max(0.0, began + self._pace_s - time.perf_counter()))
                         began = time.perf_counter()
@@ -83,6 +87,7 @@ class Lane:
                     for event in events:
                         self.next_offsets[event.message.topic] = event.message.offset + 1
                         event.ack()
+                    self.oldest = None
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -97,7 +102,5 @@ class Lane:
             log.warning("lane.abandoned", lane=self.name, after_s=grace_s, next="its batch will be repeated")
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        while not self._queue.empty():  # an agent that waits for room goes on, to lanes that are open
-            self._take(self._queue.get_nowait())
         if self._close is not None:
             await self._close()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import structlog
+from faust.types import TP
 
 from streamproc import metrics
 from streamproc.config.quota import event_rates
@@ -20,11 +21,12 @@ from streamproc.kafka.ledger import Record
 from streamproc.kafka.producer import AwaitedProducer
 from streamproc.kafka.tailer import ConfigTailer
 from streamproc.kafka.topic_file import TopicSpec
-from streamproc.model.event import Reason
+from streamproc.model.event import MAX_TIME_MS, Reason
 from streamproc.model.hit import Hit
 from streamproc.runtime.app import LaneApp
+from streamproc.runtime.deferred import Leisure, SecondReading
 from streamproc.runtime.lane import Lane, Slice
-from streamproc.sources.decode import Decoder
+from streamproc.sources.decode import Decoder, Wanted
 from streamproc.sources.enrich import Enrich
 from streamproc.sources.redact import Redactor
 
@@ -37,6 +39,13 @@ MOST_RECORDS = 8192
 """That wait in a lane: two slices of a backlog. Eight took 120 MB more, and were no faster."""
 CAUGHT_UP_MARGIN_MS = 1000
 """A caught-up partition's time lags the wall clock by this, for records the broker has and we have not seen."""
+BEHIND_MS = 1000
+"""A worker that is further behind, in reading or in counting, defers tenants that are over their limit."""
+AT_LEISURE_MS = 200
+"""Second readings give way to the counting of what they bring once that is further behind: others wait for it too."""
+
+Wrong = list[tuple[Sequence[Any], Sequence[tuple[int, Any]]]]
+"""Records that are no events: a stretch, and the index in it and the error of each."""
 
 
 class Route:
@@ -57,9 +66,9 @@ class Route:
         self._tailer = tailer
         self._producer = producer
         self._signals = signals
-        self._decoders = {
-            spec.topic: Decoder(spec.topic, spec.format or "event", spec.tenant, enrich) for spec in sources
-        }
+        self._enrich = enrich
+        self._sources = {spec.topic: spec for spec in sources}
+        self._decoders = {topic: self._decoder(topic) for topic in self._sources}
         self._matcher = Matcher(tailer.snapshot.rules, redactor)
         self._bury_values = bury_values
         for reason in Reason:
@@ -68,6 +77,8 @@ class Route:
         self._rated: Snapshot | None = None
         self._meters: dict[str, Meter] = {}
         self._times: dict[str, int] = {}
+        self._readings: dict[str, SecondReading] = {}
+        self._leisure = Leisure(self._busy)
         self._exported: set[tuple[str, str]] = set()
         self.records = 0
         """Records read since the start."""
@@ -77,31 +88,97 @@ class Route:
         source = f"{topic}/{partition}"
         self._times.pop(source, None)
         self._meters.pop(source, None)
+        again = self._readings[source] = self._second_reading(topic, partition, source)
 
         async def work(slices: list[Slice]) -> None:
             for _, records in slices:
                 await self._slice(topic, partition, source, records)
 
-        return Lane(f"route {source}", work, self._app.fail, most_records=MOST_RECORDS)
+        async def close() -> None:
+            del self._readings[source]
+            await again.close()
+
+        return Lane(f"route {source}", work, self._app.fail, close, most_records=MOST_RECORDS)
+
+    def _second_reading(self, topic: str, partition: int, source: str) -> SecondReading:
+        tp = TP(topic, partition)
+        decoder = self._decoder(topic)  # of its own: what it skips was counted before
+
+        async def work(records: Sequence[Any], tenants: Collection[str]) -> None:
+            candidates = self._tailer.snapshot.rules.candidates
+
+            def wanted(tenant: str, doc: dict[str, Any]) -> object:
+                return tenant in tenants and candidates(tenant, doc)
+
+            out, _ = self._frames(partition, source, records, decoder, wanted)
+            if out:
+                await self._producer.send(out)
+            self._times[source] = records[-1].timestamp
+
+        def hold(offset: int | None) -> None:
+            self._app.hold(tp, offset)
+
+        return SecondReading(self._app.settings, topic, partition, work, hold, self._leisure, self._app.fail)
+
+    def _decoder(self, topic: str) -> Decoder:
+        spec = self._sources[topic]
+        return Decoder(topic, spec.format or "event", spec.tenant, self._enrich)
 
     async def _slice(self, topic: str, partition: int, source: str, records: Sequence[Any]) -> None:
         started = time.perf_counter()
-        snapshot, matcher = self._tailer.snapshot, self._matcher
-        matcher.use(snapshot.rules)
-        hits: list[Hit] = []
-        decoder = self._decoders[topic]
-        match, decode, candidates = matcher.match, decoder.decode_batch, snapshot.rules.candidates
-        rates = self._limits(snapshot)
+        snapshot, decoder, again = self._tailer.snapshot, self._decoders[topic], self._readings[source]
+        candidates, rates, deferred = snapshot.rules.candidates, self._limits(snapshot), again.deferral.since
         sent: dict[str, int] = {}
 
         def counted(tenant: str, doc: dict[str, Any]) -> object:
             if tenant in rates:
                 sent[tenant] = sent.get(tenant, 0) + 1
-            return candidates(tenant, doc)
+            return tenant not in deferred and candidates(tenant, doc)
 
-        wanted = counted if rates else candidates
-        wrong: list[tuple[Sequence[Any], Sequence[tuple[int, Any]]]] = []
-        # Nothing is awaited until the hits are packed: the lanes share the matcher and what it counts.
+        over: set[str] = set()
+
+        def meter(at: int) -> None:
+            if sent:
+                over.update(self._meter(source, sent, at))
+                sent.clear()
+
+        out, wrong = self._frames(
+            partition, source, records, decoder, counted if rates or deferred else candidates, meter
+        )
+        again.deferral.read = records[-1].offset + 1
+        skipped, decoder.skipped = decoder.skipped, 0
+        for spoiled, found in wrong:
+            await self._bury(topic, partition, spoiled, found)
+        if out:
+            await self._producer.send(out)
+        if not deferred:
+            self._times[source] = records[-1].timestamp
+        if over and self._behind(records[-1].timestamp) > BEHIND_MS:
+            again.defer(over)
+        self.records += len(records)
+        metrics.RECORDS.labels(topic).inc(len(records))
+        metrics.SKIPPED.labels(topic).inc(skipped)
+        metrics.ROUTE_SECONDS.observe(time.perf_counter() - started)
+
+    def _frames(
+        self,
+        partition: int,
+        source: str,
+        records: Sequence[Any],
+        decoder: Decoder,
+        wanted: Wanted,
+        meter: Callable[[int], None] | None = None,
+    ) -> tuple[dict[tuple[str, int], list[Record]], Wrong]:
+        """What to send for some records, and what is wrong with others.
+
+        Nothing is awaited here: the lanes share the matcher and what it counts. `meter` is told when the records of a
+        stretch arrived, once `wanted` was asked about them.
+        """
+        snapshot, matcher = self._tailer.snapshot, self._matcher
+        matcher.use(snapshot.rules)
+        match, decode = matcher.match, decoder.decode_batch
+        hits: list[Hit] = []
+        wrong: Wrong = []
         for start in range(0, len(records), STRETCH):
             stretch = records[start : start + STRETCH]
             # All are validated; only those that some rule might match are made.
@@ -110,27 +187,27 @@ class Route:
                 match(event, event.place, hits)
             if errors:
                 wrong.append((stretch, errors))
-            if sent:
-                self._meter(source, sent, stretch[-1].timestamp)
-                sent.clear()
+            if meter is not None:
+                meter(stretch[-1].timestamp)
         matcher.tallies(hits)
         out: dict[tuple[str, int], list[Record]] = {}
         if hits:
             for target, frame in frames(source, snapshot.offset, hits, matcher.ref, self._signals.partitions):
                 out.setdefault((self._signals.topic, target), []).append((None, pack_frame(frame), []))
-        no_group, matcher.no_group = matcher.no_group, 0
-        skipped, decoder.skipped = decoder.skipped, 0
-        for spoiled, found in wrong:
-            await self._bury(topic, partition, spoiled, found)
-        if out:
-            await self._producer.send(out)
-        self._times[source] = records[-1].timestamp
-        self.records += len(records)
-        metrics.RECORDS.labels(topic).inc(len(records))
-        metrics.SKIPPED.labels(topic).inc(skipped)
         metrics.MATCHED.inc(len(hits))
-        metrics.NO_GROUP.inc(no_group)
-        metrics.ROUTE_SECONDS.observe(time.perf_counter() - started)
+        metrics.NO_GROUP.inc(matcher.no_group)
+        matcher.no_group = 0
+        return out, wrong
+
+    def _behind(self, arrival: int = MAX_TIME_MS) -> int:
+        """How old (ms) an event is that arrived then, or what is being counted here if that is older."""
+        counting = [lane.oldest for tp, lane in self._app.lanes.items() if tp.topic == self._signals.topic]
+        return int(time.time() * 1000) - min(arrival, *(oldest or MAX_TIME_MS for oldest in counting), MAX_TIME_MS)
+
+    def _busy(self) -> bool:
+        """Whether there is anything more urgent than a second reading."""
+        reading = any(not lane.idle for tp, lane in self._app.lanes.items() if tp.topic in self._decoders)
+        return reading or self._behind() > AT_LEISURE_MS
 
     def _limits(self, snapshot: Snapshot) -> dict[str, int]:
         """Events a second by tenant, as far as plans limit them."""
@@ -140,11 +217,14 @@ class Route:
                 metrics.OVER_LIMIT.labels(tenant)  # from 0 on, or Prometheus would not see the first increase
         return self._rates
 
-    def _meter(self, source: str, sent: dict[str, int], at: int) -> None:
+    def _meter(self, source: str, sent: dict[str, int], at: int) -> Collection[str]:
+        """Count what was sent by then; answers who sent too much."""
         meter = self._meters.setdefault(source, Meter())
         meter.rates = self._rates
-        for tenant, over in meter.count(sent, at).items():
-            metrics.OVER_LIMIT.labels(tenant).inc(over)
+        over = meter.count(sent, at)
+        for tenant, number in over.items():
+            metrics.OVER_LIMIT.labels(tenant).inc(number)
+        return over
 
     async def _bury(
         self, topic: str, partition: int, records: Sequence[Any], errors: Sequence[tuple[int, Any]]
@@ -203,6 +283,8 @@ class Route:
         return times
 
     def _caught_up(self, tp: Any, lane: Lane) -> bool:
+        if self._readings[f"{tp.topic}/{tp.partition}"].deferral.since:
+            return False
         highwater = self._app.consumer.highwater(tp)
         if highwater is None or not lane.idle:
             return False

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from faust.types import TP
 
 from streamproc.kafka.client import client_options
 from streamproc.kafka.closing import close_consumer
@@ -106,4 +107,7 @@ async def _places(app: LaneApp, consumer: Any) -> dict[str, Place]:
         if fetched is not None:
             done = lane.next_offsets.get(tp.topic, -1)
             found[f"{tp.topic}/{tp.partition}"] = Place(fetched, done, end, not lane.idle)
+            held = app.held(TP(tp.topic, tp.partition))
+            if held is not None:
+                found[f"{tp.topic}/{tp.partition}, second reading,"] = Place(held, held, fetched, True)
     return found

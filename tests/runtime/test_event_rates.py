@@ -58,8 +58,9 @@ async def test_what_is_over_is_counted_by_tenant_whether_a_rule_wants_it_or_not(
     topics = load_topics(settings)
     tailer: Any = SimpleNamespace(snapshot=snapshot(metered_hot=10, metered_calm=10))
     producer: Any = Frames()
-    app: Any = SimpleNamespace(lanes={})
+    app: Any = SimpleNamespace(lanes={}, settings=settings, fail=None, hold=lambda tp, offset: None)
     route = Route(app, tailer, producer, topics.sources, topics["signals"])
+    lane = await route.open_lane("events", 0)
     records = []
     for n in range(1000):
         records.append(record(2 * n, "metered_hot", NOW, "seen" if n % 2 else "unheard of"))
@@ -74,3 +75,4 @@ async def test_what_is_over_is_counted_by_tenant_whether_a_rule_wants_it_or_not(
     tailer.snapshot = snapshot(metered_calm=10)
     await route._slice("events", 0, "events/0", [record(3000 + n, "metered_hot", NOW, "seen") for n in range(500)])
     assert over("metered_hot") == 1000 - 10 * BURST_S, "the limit was lifted"
+    await lane.stop(1)

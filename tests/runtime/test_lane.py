@@ -1,4 +1,4 @@
-"""A lane works in order, acknowledges afterwards, and never keeps an agent waiting once it is closed."""
+"""A lane works in order, acknowledges afterwards, and says when it has enough."""
 
 from __future__ import annotations
 
@@ -11,36 +11,16 @@ import pytest
 from streamproc.runtime.lane import QUEUED_SLICES, Lane
 
 
-def slice_of(offset: int, acked: list[int]) -> Any:
+def slice_of(offset: int, acked: list[int], records: int = 1) -> Any:
     message = SimpleNamespace(topic="events", offset=offset)
-    return SimpleNamespace(message=message, value=[offset], ack=lambda: acked.append(offset))
+    value = [SimpleNamespace(offset=offset, timestamp=1000 + offset)] * records
+    return SimpleNamespace(message=message, value=value, ack=lambda: acked.append(offset))
 
 
-@pytest.mark.parametrize(("most_records", "room"), [(None, QUEUED_SLICES), (1, 1)])
-async def test_an_agent_that_waits_for_room_goes_on_when_the_lane_is_closed(
-    most_records: int | None, room: int
+@pytest.mark.parametrize(("most_records", "each", "room"), [(None, 1, QUEUED_SLICES), (10, 4, 3), (10, 50, 1)])
+async def test_a_lane_is_full_by_its_slices_or_its_records_and_has_room_again(
+    most_records: int | None, each: int, room: int
 ) -> None:
-    acked: list[int] = []
-    begun = asyncio.Event()
-
-    async def hang(slices: Any) -> None:
-        begun.set()
-        await asyncio.Event().wait()
-
-    lane = Lane("events 0", hang, lambda error: None, most_records=most_records)
-    await lane.deliver(slice_of(0, acked))
-    await begun.wait()
-    for offset in range(1, room + 1):
-        await lane.deliver(slice_of(offset, acked))
-    waiting = asyncio.create_task(lane.deliver(slice_of(99, acked)))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    await lane.stop(0.01)
-    await asyncio.wait_for(waiting, 5)
-    assert acked == [], "whoever has the partition next reads all of it again"
-
-
-async def test_a_lane_is_full_by_its_records_too() -> None:
     acked: list[int] = []
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -48,25 +28,40 @@ async def test_a_lane_is_full_by_its_records_too() -> None:
         begun.set()
         await go_on.wait()
 
-    def of(offset: int, records: int) -> Any:
-        event = slice_of(offset, acked)
-        event.value = [offset] * records
-        return event
-
-    lane = Lane("route events/0", work, lambda error: None, most_records=10)
-    await lane.deliver(of(0, 4))
+    lane = Lane("route events/0", work, lambda error: None, most_records=most_records)
+    lane.deliver(slice_of(0, acked))
     await begun.wait()
-    await lane.deliver(of(1, 9))
-    await lane.deliver(of(2, 50))  # one more slice, whatever its size
-    waiting = asyncio.create_task(lane.deliver(of(3, 1)))
-    await asyncio.sleep(0)
-    assert not waiting.done()
+    for offset in range(1, room + 1):
+        assert not lane.full
+        lane.deliver(slice_of(offset, acked, each))
+    assert lane.full
+    lane.deliver(slice_of(room + 1, acked, each))  # was fetched before: it is taken all the same
+    assert (acked, lane.oldest) == ([], 1000)
     go_on.set()
-    await asyncio.wait_for(waiting, 5)
-    while len(acked) < 4:
+    while len(acked) < room + 2:
         await asyncio.sleep(0)
+    assert not lane.full
+    while not lane.idle:
+        await asyncio.sleep(0)
+    assert lane.oldest is None
     await lane.stop(5)
-    assert acked == [0, 1, 2, 3]
+    assert acked == list(range(room + 2))
+
+
+async def test_what_a_closed_lane_had_is_not_acknowledged() -> None:
+    acked: list[int] = []
+    begun = asyncio.Event()
+
+    async def hang(slices: Any) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    lane = Lane("events 0", hang, lambda error: None)
+    for offset in range(3):
+        lane.deliver(slice_of(offset, acked))
+    await begun.wait()
+    await lane.stop(0.01)
+    assert acked == [], "whoever has the partition next reads all of it again"
 
 
 async def test_what_was_worked_on_is_acknowledged_in_order_and_afterwards() -> None:
@@ -75,14 +70,14 @@ async def test_what_was_worked_on_is_acknowledged_in_order_and_afterwards() -> N
     done = asyncio.Event()
 
     async def work(slices: Any) -> None:
-        assert not set(acked) & {offset for _, records in slices for offset in records}
-        seen.extend(offset for _, records in slices for offset in records)
+        assert not set(acked) & {record.offset for _, records in slices for record in records}
+        seen.extend(record.offset for _, records in slices for record in records)
         if 4 in seen:
             done.set()
 
     lane = Lane("events 0", work, lambda error: None)
     for offset in range(5):
-        await lane.deliver(slice_of(offset, acked))
+        lane.deliver(slice_of(offset, acked))
     await done.wait()
     await lane.stop(5)
     assert (seen, acked) == ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])

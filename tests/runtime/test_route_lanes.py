@@ -64,12 +64,13 @@ async def test_what_is_counted_and_matched_stays_with_its_partition_while_dead_l
     topics = load_topics(Settings(kafka="127.0.0.1:1"))
     producer = Producer()
     route = Route(
-        SimpleNamespace(fail=lambda error: None),
+        SimpleNamespace(fail=lambda error: None, settings=Settings(), lanes={}),
         tailer,
         producer,
         topics.sources,
         topics["signals"],  # type: ignore[arg-type]
     )
+    lanes = [await route.open_lane("events", partition) for partition in (0, 1)]
     spoiled = [event(0), record(1, b"{"), event(2)]
     first = asyncio.create_task(route._slice("events", 0, "events/0", spoiled))
     await asyncio.wait([first, asyncio.create_task(producer.burying.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -86,3 +87,5 @@ async def test_what_is_counted_and_matched_stays_with_its_partition_while_dead_l
             found.setdefault(source, []).append((ref.rule_id, ref.revision, counted))
     assert sorted(found["events/0"]) == [("seen", 1, 1), ("seen", 1, 1), ("spike", 1, 2)]
     assert sorted(found["events/1"]) == [("seen", 2, 1), ("spike", 2, 1)]
+    for lane in lanes:
+        await lane.stop(1)

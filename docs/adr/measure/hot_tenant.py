@@ -1,6 +1,7 @@
 """What a tenant that sends a great deal at once does to others, on its partition and beside it (docs/adr/0011).
 
-Run it as `.venv/bin/python docs/adr/measure/hot_tenant.py [EVENTS]`. Starts a broker and a worker; a minute.
+Run it as `.venv/bin/python docs/adr/measure/hot_tenant.py [EVENTS [LIMIT]]`: with LIMIT its plan allows it so many
+events a second. Starts a broker and a worker; a minute.
 """
 
 import asyncio
@@ -49,14 +50,17 @@ def names(partitions: int) -> tuple[str, str, str]:
     return hot, beside, next(t for t in all_ if partition_by(t, partitions) != partition_by(hot, partitions))
 
 
-async def measure(settings: Settings, count: int) -> None:
+async def measure(settings: Settings, count: int, limit: int | None) -> None:
     topics = load_topics(settings)
+    spec = topics["events"]
+    hot, beside, elsewhere = names(spec.partitions)
     await apply_topics(settings)
     async with ConfigWriter(settings) as writer:
         now = "2026-01-01T00:00:00.000Z"
         await writer.put([ConfigRecord("rule", "*", str(r["id"]), 1, {**r, "tenant_id": "*"}, now, "m") for r in RULES])
-    spec = topics["events"]
-    hot, beside, elsewhere = names(spec.partitions)
+        if limit is not None:
+            plan = {"id": "plan", "tenant_id": hot, "plan": "pro", "events_per_second": limit}
+            await writer.put([ConfigRecord("plan", hot, "plan", 1, plan, now, "m")])
     environment = {**os.environ, "STREAMPROC_KAFKA": settings.kafka, "STREAMPROC_DATA_DIR": str(settings.data_dir)}
     environment["STREAMPROC_WORKER_HTTP"] = "127.0.0.1:0"
     worker = await asyncio.create_subprocess_exec(
@@ -111,11 +115,12 @@ async def measure(settings: Settings, count: int) -> None:
 def main() -> None:
     """Measure and print."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
+    limit = int(sys.argv[2]) if len(sys.argv) > 2 else None
     jars = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamproc" / "jars"
     with tempfile.TemporaryDirectory(prefix="streamproc-measure-") as directory:
         base = Settings(broker="java", data_dir=Path(directory), broker_jars=jars)
         with open_broker(base, lambda _: None) as started:
-            asyncio.run(measure(base.model_copy(update={"kafka": started.bootstrap}), count))
+            asyncio.run(measure(base.model_copy(update={"kafka": started.bootstrap}), count, limit))
 
 
 if __name__ == "__main__":

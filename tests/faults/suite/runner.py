@@ -118,6 +118,8 @@ async def _one(scenario: Scenario, site: Site, seed: int, count: int, outcome: O
     expected = oracle(events, start, scenario.step_ms)
     if scenario.by == "delivery":
         await apply_config(site.direct, _hooks(site, prefix), kind="webhook")
+    if scenario.limited:
+        await apply_config(site.direct, _plans(prefix), kind="plan")
     await _ready(site, seed)
     began = int(time.time() * 1000)
     sent, poison = _poisoned(events, scenario.poison, rng)
@@ -297,6 +299,11 @@ def _hooks(site: Site, prefix: str) -> list[dict[str, Any]]:
         {"id": "hook", "tenant_id": f"{prefix}_{n:02d}", "name": "Sink", "url": site.sink.url(), "retry_config": retry}
         for n in range(24)
     ]
+
+
+def _plans(prefix: str) -> list[dict[str, Any]]:
+    tenants = [f"{prefix}_{n:02d}" for n in range(0, 24, 2)]
+    return [{"id": "plan", "tenant_id": tenant, "plan": "pro", "events_per_second": 1} for tenant in tenants]
 
 
 async def _state_is_the_changelog(site: Site) -> bool | None:

@@ -33,6 +33,8 @@ class Scenario:
     needs: Callable[[], str | None] = lambda: None
     small_disk: bool = False
     clock: bool = False
+    limited: bool = False
+    """Half of the tenants send far more than their plans say."""
 
 
 async def nothing(site: Site, rng: random.Random) -> None:
@@ -43,6 +45,15 @@ async def worker_kill(site: Site, rng: random.Random) -> None:
     for _ in range(2):
         await asyncio.sleep(rng.uniform(0.2, 1.5))
         site.processes[rng.choice(site.workers)].kill()
+
+
+async def workers_kill(site: Site, rng: random.Random) -> None:
+    """All at once, so that what comes meanwhile is a backlog; and one of them while it works that off."""
+    await asyncio.sleep(rng.uniform(0.2, 1))
+    for name in site.workers:
+        site.processes[name].kill()
+    await asyncio.sleep(rng.uniform(2.5, 8))
+    site.processes[rng.choice(site.workers)].kill()
 
 
 async def worker_pause(site: Site, rng: random.Random) -> None:
@@ -199,6 +210,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("rebalance-storm", "workers join and leave, in order or not", rebalance_storm),
     Scenario("config-unavailable", "a worker starts while the config topic cannot be read", config_unavailable),
     Scenario("poison-storm", "every fifth record is garbage", nothing, poison=0.25),
+    Scenario(
+        "hot-tenants",
+        "half of the tenants are over their limits; SIGKILL of all workers, and of one",
+        workers_kill,
+        limited=True,
+    ),
     Scenario("soak", "a day of events in seconds, with a SIGKILL", worker_kill, step_ms=8_000),
 )
 
