@@ -42,7 +42,7 @@ class Plan(Frozen):
     max_rules: Annotated[int | None, Field(ge=0, le=1_000_000, strict=True)] = None
     """In place of the plan's own number; None: that one."""
     events_per_second: Annotated[int | None, Field(ge=1, le=1_000_000_000, strict=True)] = None
-    """What it may send; more is counted, and not turned away (docs/adr/0011). None: any number."""
+    """What it may send; more is worked on when others leave time for it (docs/adr/0011). None: any number."""
 
     @property
     def quota(self) -> int | None:
