@@ -100,9 +100,13 @@ def _rules(scale: Scale) -> Part:
 
 
 def _types(scale: Scale) -> Part:
-    every = Worker("worker-types", "streamproc, one rule of every type", types.documents(), judged=False)
-    matches = [Match(RawClient(), W1, scale.events, []), Match(every, W1, scale.events, [])]
-    return Part("types", "A rule of every type, on the events of W1", matches)
+    one = Worker("worker", "streamproc, W1's rule", [BRUTE_FORCE.document()])
+    rare = Worker("worker-rare", "streamproc, every type on rare events", types.documents(types.RARE), judged=False)
+    every = Worker("worker-types", "streamproc, every type on most", types.documents(types.CONDITIONS), judged=False)
+    matches = [Match(RawClient(), W1, scale.events, []), Match(one, W1, scale.events, [BRUTE_FORCE])]
+    matches += [Match(worker, W1, scale.events, []) for worker in (rare, every)]
+    goal = Goal("every type on rare events against W1's rule", "worker-rare", "worker", 2.0)
+    return Part("types", "A rule of every type, on the events of W1", matches, [goal])
 
 
 def _workers(scale: Scale) -> Part:
@@ -110,4 +114,4 @@ def _workers(scale: Scale) -> Part:
     one = Worker("worker", "one streamproc worker", rules)
     two = Worker("workers-2", "two streamproc workers", rules, processes=2)
     matches = [Match(worker, W2, scale.events, [BUSY_HOUR]) for worker in (one, two)]
-    return Part("workers", "One worker and two, on the events of W2", matches, runs=1)
+    return Part("workers", "One worker and two, on the events of W2", matches)

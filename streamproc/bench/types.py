@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from streamproc.bench.draw import LOGIN
@@ -28,14 +28,29 @@ CONDITIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "absence": ("absence", {"expect_every": "1d", "group_by": "actor.id", "action": "report.export"}),
     "compliance": ("compliance", {}),
 }
-"""By id: type and condition. There are no coordinates in the events, so impossible_travel would see nothing."""
+"""By id: type and condition. There are no coordinates in the events, so impossible_travel would see nothing. Several
+count all events of an action, two all there are."""
+
+DENIED = {"action": "role.grant", "outcome": "denied"}
+RARE: dict[str, tuple[str, dict[str, Any]]] = {
+    **CONDITIONS,
+    "fixed": ("threshold", {**BY_ACTOR, **FAILED, "count": 12, "window": "1h", "window_type": "fixed"}),
+    "anomaly": ("anomaly", {**FAILED, "bucket": "hour"}),
+    "ingestion-spike": ("ingestion_spike", {**FAILED}),
+    "new-value": ("new_value", {**BY_ACTOR, **FAILED, "path": "actor.ip"}),
+    "destructive": ("high_volume_destructive", {**BY_ACTOR, "outcome": "denied", "count": 20}),
+    "off-hours": ("off_hours", {**BY_ACTOR, **DENIED}),
+    "sequence": ("sequence", {**BY_ACTOR, "steps": [FAILED, DENIED], "within": "10m"}),
+    "absence": ("absence", {"expect_every": "1d", **BY_ACTOR, **DENIED}),
+}
+"""The same types, of what W1's own rule counts or what is rarer: as rules of an installation mostly are."""
 
 
-def documents() -> list[dict[str, Any]]:
+def documents(conditions: Mapping[str, tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     """The rules, each of which holds for every tenant."""
     return [
         {"kind": "rule", "tenant_id": EVERYONE, "id": id, "name": id, "type": kind, "condition": condition}
-        for id, (kind, condition) in CONDITIONS.items()
+        for id, (kind, condition) in conditions.items()
     ]
 
 
