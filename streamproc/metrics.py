@@ -35,7 +35,7 @@ MATCHED = Counter("streamproc_hits_total", "Hits sent to detect: one per matchin
 NO_GROUP = Counter("streamproc_hits_without_group_total", "Matches dropped because a group value was absent")
 OVER_LIMIT = Counter(
     "streamproc_events_over_limit_total",
-    "Events that came faster than their tenant's plan says (`events_per_second`); none is turned away, some are deferred",
+    "Events that came faster than their tenant's plan says (`events_per_second`); none is turned away, some wait",
     ["tenant"],
 )
 DEFERRED_TENANTS = Gauge(
