@@ -23,8 +23,8 @@ from streamproc.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-FETCH_BYTES = 1024 * 1024
-"""Of one partition at a time, compressed: 2 MB took 120 MB more memory, with a million keys."""
+FETCH_BYTES = 512 * 1024
+"""Of one partition at a time, compressed: 1 MB took 85 MB more memory, with a million keys, and was hardly cheaper."""
 
 OpenLane = Callable[[int], Awaitable[Lane]]
 
