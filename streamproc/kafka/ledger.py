@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +37,8 @@ COMMIT_RETRY_S = 0.005
 transactions that follow one another take 24 ms; with this they take 3.5 ms, at the same CPU (docs/adr/0003)."""
 STALL_S = 60.0
 """Recovery that reads nothing for so long is begun anew once, from an empty copy; then the process ends."""
+LOAD_RECORDS = 10_000
+"""With more to read, the table is written as one that is loaded."""
 POLL_MS = 50
 """Recovery looks that often where it has got to: the last thing on a changelog, a transaction's end, is no record, so
 that waiting for one takes as long as it may."""
@@ -225,23 +227,8 @@ class Ledger:
             position = max(start, begin)
             consumer.seek(where, position)
             deleted: set[bytes] = set()
-            moved = time.monotonic()
-            while position < end:
-                batches = await consumer.getmany(where, timeout_ms=POLL_MS)
-                records = batches.get(where, ())
-                if records:
-                    self._replay(table, records, deleted)
-                before, position = position, await consumer.position(where)
-                self.remaining = max(end - position, 0)
-                if self._producer is not None:
-                    metrics.RECOVERY_REMAINING.labels(*self._labels).set(self.remaining)
-                if position > before:
-                    moved = time.monotonic()
-                elif time.monotonic() - moved > STALL_S:
-                    raise RecoveryStalledError(
-                        f"{self.changelog}/{self.partition}: nothing came after offset {position} for {STALL_S:.0f} s, "
-                        f"though it ends at {end}"
-                    )
+            with table.loading() if end - position > LOAD_RECORDS else nullcontext():
+                position = await self._read_on(consumer, where, position, end, deleted)
             if position > start:
                 table.flush()
                 # others deleted what this copy has (another owner, `streamproc erase`): nothing of it stays
@@ -251,6 +238,29 @@ class Ledger:
             await self._check_positions(consumer)
         finally:
             await close_consumer(consumer)
+
+    async def _read_on(
+        self, consumer: AIOKafkaConsumer, where: TopicPartition, position: int, end: int, deleted: set[bytes]
+    ) -> int:
+        """Apply the changelog from `position` to `end`; answers where that came to."""
+        moved = time.monotonic()
+        while position < end:
+            batches = await consumer.getmany(where, timeout_ms=POLL_MS)
+            records = batches.get(where, ())
+            if records:
+                self._replay(self.table, records, deleted)
+            before, position = position, await consumer.position(where)
+            self.remaining = max(end - position, 0)
+            if self._producer is not None:
+                metrics.RECOVERY_REMAINING.labels(*self._labels).set(self.remaining)
+            if position > before:
+                moved = time.monotonic()
+            elif time.monotonic() - moved > STALL_S:
+                raise RecoveryStalledError(
+                    f"{self.changelog}/{self.partition}: nothing came after offset {position} for {STALL_S:.0f} s, "
+                    f"though it ends at {end}"
+                )
+        return position
 
     async def _check_positions(self, consumer: AIOKafkaConsumer) -> None:
         """Refuse to go on where a topic ends before what was read of it: all that comes would be passed over until its
