@@ -123,12 +123,12 @@ class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no ty
         """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        active = self._get_active_partitions()
+        active, waiting = self._get_active_partitions(), self._buffered_partitions
         room = {tp for tp in active if not self.app.full(tp)}
         if not room:
-            await self.sleep(FULL_POLL_S if active else 1.0)
+            await self.sleep(FULL_POLL_S if active or waiting else 1.0)
             return {}, room
-        records = await self._getmany(room, timeout if len(room) == len(active) else FULL_POLL_S)
+        records = await self._getmany(room, FULL_POLL_S if waiting or len(room) < len(active) else timeout)
         return records, room & (self._get_active_partitions() | self._buffered_partitions)
 
     def _to_message(self, tp: TP, record: Any) -> Any:
