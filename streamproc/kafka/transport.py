@@ -191,6 +191,7 @@ class SliceConsumer(driver.Consumer):  # type: ignore[misc]  # faust ships no ty
         for tp in revoked:
             self._delivered.pop(tp, None)
             self.held.pop(tp, None)
+            self._buffered_partitions.discard(tp)  # Faust forgets to
 
 
 class IdleProducer(driver.Producer):  # type: ignore[misc]  # faust ships no types
