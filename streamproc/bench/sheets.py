@@ -82,12 +82,13 @@ def throughput(part: dict[str, Any]) -> Iterator[Sheet]:
             for one in part["goals"]
         ]
     yield Sheet(part["part"], part["title"], header, rows, notes)
-    for weighed in (one["runs"][-1]["notes"].get("state_bytes") for one in standings):
+    for one in standings:
+        weighed = one["runs"][-1]["notes"].get("state_bytes")
         if weighed is None:
             continue
         yield Sheet(
-            f"{part['part']}-state",
-            f"What one key takes to store, part {part['part']}",
+            f"{one['contestant']}-state",
+            f"What one key takes to store: {one['label']}",
             ["rule", "keys", "mean bytes", "largest"],
             [[rule, *(f"{size[what]:,.0f}" for what in ("keys", "mean", "max"))] for rule, size in weighed.items()],
         )

@@ -38,7 +38,8 @@ def named(results: dict[str, Any], name: str) -> Sheet:
 def test_there_is_a_table_of_everything(results: dict[str, Any]) -> None:
     names = [sheet.name for sheet in sheets(results)]
     assert names == [
-        *("w1", "w2", "rules", "types", "types-state", "keys", "keys-state", "workers", "latency"),
+        *("w1", "w2", "rules", "types", "worker-rare-state", "worker-types-state", "keys"),
+        *("worker-keys-state", "workers", "latency"),
         *("curve-rules", "curve-keys", "curve-tenants", "curve-partitions", "curve-workers"),
         *("recovery", "backtest", "readmodel", "deliver"),
     ]

@@ -353,13 +353,14 @@ async def route_by_hand(settings: Settings) -> int:
     await consumer.start()
     count = 0
     try:
-        app: Any = SimpleNamespace(lanes={})
+        app: Any = SimpleNamespace(lanes={}, settings=settings, fail=None)
         route = Route(app, tailer, producer, topics.sources, topics["signals"])
         where = [TopicPartition(spec.topic, p) for p in range(spec.partitions)]
         consumer.assign(where)
         for tp in where:
             start = await consumer.committed(tp) or 0
             records = [r async for r in read_partition(settings, spec.topic, tp.partition) if r.offset >= start]
+            lane = await route.open_lane(spec.topic, tp.partition)
             for begin in range(0, len(records), 300):
                 await route._slice(
                     spec.topic, tp.partition, f"{spec.topic}/{tp.partition}", records[begin : begin + 300]
@@ -367,6 +368,7 @@ async def route_by_hand(settings: Settings) -> int:
                 value = pack_tick(route._times)
                 targets = range(topics["signals"].partitions)
                 await producer.send({(topics["signals"].topic, p): [(None, value, [])] for p in targets})
+            await lane.stop(1)
             if records:
                 await consumer.commit({tp: OffsetAndMetadata(records[-1].offset + 1, "")})
             count += len(records)
