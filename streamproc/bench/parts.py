@@ -35,13 +35,12 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Contestants that are compared with each other. `runs` None: as many as the scale says."""
+    """Contestants that are compared with each other."""
 
     name: str
     title: str
     matches: Sequence[Match]
     goals: Sequence[Goal] = ()
-    runs: int | None = None
 
 
 def parts(scale: Scale, faust: bool, others: Sequence[Contestant] = ()) -> list[Part]:

@@ -68,7 +68,7 @@ class Bench:
         disturbed: dict[str, list[RunResult]] = {name: [] for name in good}
         for match in part.matches:
             await course.prepare(match)
-        for _ in range(part.runs or self._scale.runs):
+        for _ in range(self._scale.runs):
             for match in part.matches:
                 name = match.contestant.name
                 with self._noted(problems, f"{part.name}, {name}"):

@@ -125,13 +125,13 @@ class SecondReading:
             now, tenants, records = deferral.cut(records)
             if now:
                 await self._work(now, tenants)
-            deferral.done(records[0].offset if records else position)
-            self._hold(deferral.position if deferral.since else None)
+            ended = deferral.done(records[0].offset if records else position)
+            self._hold(None if ended else deferral.position)
             self._export()
+            if ended:
+                log.info("tenants.deferred_no_more", source="{}/{}".format(*self._where), offset=deferral.position)
             if not records:
                 break
-        if not deferral.since:
-            log.info("tenants.deferred_no_more", source="{}/{}".format(*self._where), offset=deferral.position)
 
     def _export(self) -> None:
         deferral, labels = self.deferral, [str(part) for part in self._where]

@@ -55,11 +55,10 @@ class LagGauge:
         for tp, lane in self._lanes().items():
             # aiokafka's, for a partition that has just gone; Faust's, for a consumer that has
             with contextlib.suppress(AssertionError, ConsumerNotStarted):
-                end, fetched = self._consumer().highwater(tp), fetched_position(self._consumer(), tp)
+                consumer = self._consumer()
+                end, fetched = consumer.highwater(tp), fetched_position(consumer, tp)
                 if end is not None and fetched is not None:
-                    current[tp.topic, str(tp.partition)] = lag_of(
-                        lane, tp.topic, fetched, end, self._consumer().held.get(tp)
-                    )
+                    current[tp.topic, str(tp.partition)] = lag_of(lane, tp.topic, fetched, end, consumer.held.get(tp))
         for gone in self._exported - current.keys():
             metrics.LAG.remove(*gone)
         for labels, records in current.items():

@@ -204,10 +204,14 @@ class Process:
 
     async def joined(self, times: int = 1, limit_s: float = 90) -> None:
         """Wait until it has got partitions so many times, over all its starts."""
+        await self.says("partitions.assigned", times, limit_s)
+
+    async def says(self, text: str, times: int = 1, limit_s: float = 90) -> None:
+        """Wait until a text stands in its log so many times, over all its starts."""
         deadline = time.monotonic() + limit_s
-        while self.tail(100_000).count("partitions.assigned") < times:
-            assert time.monotonic() < deadline, f"it has not joined: {self.tail()}"
-            await asyncio.sleep(0.2)
+        while self.tail(100_000).count(text) < times:
+            assert time.monotonic() < deadline, f"no {text} ({times} times): {self.tail()}"
+            await asyncio.sleep(0.05)
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import orjson
 import pytest
 
 from streamproc.kafka.partition import partition_by
-from streamproc.kafka.topics import apply_topics, load_topics
+from streamproc.kafka.topics import load_topics
 from streamproc.model.times import iso
 from streamproc.settings import Settings
 from tests.faults.harness import Process, apply_config, lag, latest, produce, read_topic
@@ -41,13 +40,6 @@ def event(tenant: str, n: int, actor: str) -> tuple[str, bytes, Any]:
     return tenant, orjson.dumps(doc | {"outcome": "success", "actor": {"id": actor}}), None
 
 
-async def seen(process: Process, text: str, limit_s: float = 60) -> None:
-    deadline = time.monotonic() + limit_s
-    while text not in process.tail(100_000):
-        assert time.monotonic() < deadline, f"no {text}: {process.tail()}"
-        await asyncio.sleep(0.01)
-
-
 async def triggers(settings: Settings) -> tuple[Counter[tuple[str, str, str]], dict[str, int]]:
     """How often, by tenant, rule and actor; and when each tenant's last alert record was written."""
     records = [record for record in await read_topic(settings, "alerts") if record.value]
@@ -61,13 +53,9 @@ async def triggers(settings: Settings) -> tuple[Counter[tuple[str, str, str]], d
     return counts, ended
 
 
-async def test_a_hot_tenant_waits_and_nothing_of_it_is_lost(
-    broker: str, new_settings: Callable[..., Settings], tmp_path: Path
-) -> None:
-    settings = new_settings(kafka=broker, session_timeout=3.0, commit_interval=0.5)
-    topics = load_topics(settings)
-    await apply_topics(settings, topics)
-    hot, calm = tenants(topics["events"].partitions)
+async def test_a_hot_tenant_waits_and_nothing_of_it_is_lost(settings_with_topics: Settings, tmp_path: Path) -> None:
+    settings = settings_with_topics.model_copy(update={"session_timeout": 3.0, "commit_interval": 0.5})
+    hot, calm = tenants(load_topics(settings)["events"].partitions)
     await apply_config(settings, [SEEN | {"id": "seen"}, SPIKE | {"id": "many"}])
     await apply_config(
         settings, [{"id": "plan", "tenant_id": hot, "plan": "pro", "events_per_second": 10}], kind="plan"
@@ -82,7 +70,7 @@ async def test_a_hot_tenant_waits_and_nothing_of_it_is_lost(
 
     worker = Process(["worker"], settings, tmp_path, "worker")
     worker.start()
-    await seen(worker, "tenants.deferred")
+    await worker.says("tenants.deferred")
     await asyncio.sleep(0.5)
     assert "deferred_no_more" not in worker.tail(100_000), "killed on the way"
     worker.kill()
