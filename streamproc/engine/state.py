@@ -19,6 +19,7 @@ import ormsgpack
 
 from streamproc.alerting.episode import LAYOUTS, Episode
 from streamproc.alerting.fingerprint import rule_hash
+from streamproc.engine.changes import KEY, RETIRED
 
 VERSION = 2
 _HEADER = struct.Struct(">BQ8s")
@@ -110,6 +111,14 @@ def decode(fingerprint: bytes, value: bytes) -> KeyState:
 def timer_of(value: bytes) -> int:
     """The header's timer, without decoding the rest."""
     return int.from_bytes(value[1:9], "big")
+
+
+def stored_timer(key: bytes, value: bytes) -> int | None:
+    """The timer index entry of a stored record, for recovery."""
+    if key[:1] not in (KEY, RETIRED):
+        return None
+    timer = timer_of(value)
+    return None if timer == NEVER else timer
 
 
 def rule_hash_in(value: bytes) -> bytes:

@@ -47,12 +47,19 @@ class AwaitedProducer:
             await close_producer(producer, self._deadline_s)
 
     async def send(self, records: Mapping[tuple[str, int], Iterable[Record]]) -> None:
-        """Send records by (topic, partition), in order within each; returns when all are acknowledged."""
+        """Send records by (topic, partition), in order within each; returns when all are acknowledged.
+
+        Raises TimeoutError, KafkaError.
+        """
         producer = self._producer
         if producer is None:
             raise RuntimeError("the producer is not started")
-        async with asyncio.timeout(self._deadline_s):
-            await asyncio.gather(*(self._send(producer, target, batch) for target, batch in records.items()))
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await asyncio.gather(*(self._send(producer, target, batch) for target, batch in records.items()))
+        except TimeoutError:
+            where, limit = ", ".join(sorted({topic for topic, _ in records})), self._deadline_s
+            raise TimeoutError(f"Kafka did not acknowledge records for {where} within {limit:g} s") from None
 
     async def _send(self, producer: AIOKafkaProducer, target: tuple[str, int], batch: Iterable[Record]) -> None:
         async with self._turns[target]:

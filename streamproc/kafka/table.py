@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 from rocksdict import (
@@ -19,10 +20,13 @@ from rocksdict import (
     DBCompressionType,
     Options,
     Rdict,
+    RdictIter,
     ReadOptions,
     WriteBatch,
     WriteOptions,
 )
+
+from streamproc.kafka import manifest
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +36,8 @@ _WRITTEN = b"m:written"
 _CACHE = Cache(64 * 1024 * 1024)
 """Of all tables of a process together."""
 _WRITE_BUFFER_BYTES = 8 * 1024 * 1024
+_MANIFEST_BYTES = 4 * 1024 * 1024
+"""It is read whole when a table is opened."""
 _MERGED_FILES, _LOADED_FILES = 4, 16
 """New files that are merged into the old ones, as a rule and while a table is rebuilt (docs/adr/measure/recovery.py: a
 third less CPU and time). From 20 on RocksDB would slow down who writes."""
@@ -40,6 +46,16 @@ third less CPU and time). From 20 on RocksDB would slow down who writes."""
 def _damaged(path: Path) -> Path:
     """The mark beside a copy that it was found damaged."""
     return path.with_name(f"{path.name}.damaged")
+
+
+def _throw_away(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    _damaged(path).unlink(missing_ok=True)
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether what RocksDB raised says that what is on disk is not what was written."""
+    return "Corruption" in str(error)
 
 
 def _options() -> Options:
@@ -51,6 +67,7 @@ def _options() -> Options:
     options.set_compression_type(DBCompressionType.lz4())
     options.set_keep_log_file_num(2)
     options.set_max_open_files(256)
+    options.set_max_manifest_file_size(_MANIFEST_BYTES)
     options.set_level_zero_file_num_compaction_trigger(_MERGED_FILES)
     table = BlockBasedOptions()
     table.set_block_cache(_CACHE)
@@ -65,10 +82,9 @@ class LocalTable:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        if _damaged(path).exists():
+        if _damaged(path).exists() or not manifest.is_whole(path):
             log.warning("table.damaged", path=str(path), next="rebuilding from the changelog")
-            shutil.rmtree(path, ignore_errors=True)
-            _damaged(path).unlink()
+            _throw_away(path)
         self._db = Rdict(str(path), _options())
         self._swept = 0
         self._unlogged = WriteOptions()
@@ -77,34 +93,44 @@ class LocalTable:
     @classmethod
     def wipe(cls, path: Path) -> LocalTable:
         """An empty copy in place of whatever is under `path`."""
-        shutil.rmtree(path, ignore_errors=True)
+        _throw_away(path)
         return cls(path)
 
     @property
     def offset(self) -> int:
         """The changelog offset to read on from; 0 for an empty copy."""
-        stored = self._db.get(_OFFSET)
+        stored = self.get(_OFFSET)
         return 0 if stored is None else int.from_bytes(stored, "big")
 
     @property
     def written_at(self) -> int:
         """Wall-clock seconds of the last write, 0 for an empty copy."""
-        stored = self._db.get(_WRITTEN)
+        stored = self.get(_WRITTEN)
         return 0 if stored is None else int.from_bytes(stored, "big")
 
     def get(self, key: bytes) -> bytes | None:
         """The value under `key`."""
-        try:
-            value: bytes | None = self._db.get(key)
-        except Exception as error:
-            self._note_damage(error)
-            raise
+        value: bytes | None = self._noting(self._db.get, key)
         return value
 
-    def _note_damage(self, error: Exception) -> None:
-        """What RocksDB finds damaged is thrown away at the next start; until then nothing is to be built on it."""
-        if "Corruption" in str(error):
-            _damaged(self.path).touch()
+    def _noting(self, ask: Callable[..., Any], *arguments: Any) -> Any:
+        """Ask RocksDB. What it finds damaged, now or in threads of its own before, is thrown away at the next start.
+
+        Until then nothing is to be built on it.
+        """
+        try:
+            return ask(*arguments)
+        except Exception as error:
+            if is_damage(error):
+                _damaged(self.path).touch()
+            raise
+
+    def _ended(self, entries: RdictIter) -> bool:
+        """Whether there is nothing more. An iterator that comes upon damage looks so, too; then this raises."""
+        if entries.valid():
+            return False
+        self._noting(entries.status)
+        return True
 
     def due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
         """Up to `limit` index entries (time, key) with time <= `until`, earliest first."""
@@ -116,7 +142,7 @@ class LocalTable:
         entries = self._db.iter(bounds)
         # Entries below the last sweep are deleted: starting past them spares walking over their tombstones.
         entries.seek(TIMER + self._swept.to_bytes(8, "big"))
-        while entries.valid() and len(found) < limit:
+        while not self._ended(entries) and len(found) < limit:
             key = entries.key()
             if key[:1] != TIMER:
                 break
@@ -163,11 +189,7 @@ class LocalTable:
             delete(TIMER + when.to_bytes(8, "big") + key)
         put(_OFFSET, offset.to_bytes(8, "big"))
         put(_WRITTEN, now.to_bytes(8, "big"))
-        try:
-            self._db.write(batch, None if logged else self._unlogged)
-        except Exception as error:
-            self._note_damage(error)
-            raise
+        self._noting(self._db.write, batch, None if logged else self._unlogged)
         self._swept = max(lowest, 0)
 
     @contextmanager
@@ -181,7 +203,7 @@ class LocalTable:
 
     def flush(self) -> None:
         """Have all that was written on disk, logged or not."""
-        self._db.flush()
+        self._noting(self._db.flush)
 
     def scan(
         self, start: bytes, prefix: bytes, limit: int, wanted: Callable[[bytes, bytes], bool]
@@ -194,7 +216,7 @@ class LocalTable:
         entries = self._db.iter()
         entries.seek(start)
         for _ in range(limit):
-            if not entries.valid():
+            if self._ended(entries):
                 return found, None
             key = entries.key()
             if not key.startswith(prefix):
@@ -202,7 +224,7 @@ class LocalTable:
             if wanted(key, entries.value()):
                 found.append(key)
             entries.next()
-        if not entries.valid() or not entries.key().startswith(prefix):
+        if self._ended(entries) or not entries.key().startswith(prefix):
             return found, None
         return found, entries.key()
 
@@ -210,7 +232,7 @@ class LocalTable:
         """All (key, value) under a prefix, in order of keys."""
         entries = self._db.iter()
         entries.seek(prefix)
-        while entries.valid() and entries.key().startswith(prefix):
+        while not self._ended(entries) and entries.key().startswith(prefix):
             yield entries.key(), entries.value()
             entries.next()
 
@@ -221,4 +243,4 @@ class LocalTable:
 
     def close(self) -> None:
         """Release the lock; the copy stays on disk."""
-        self._db.close()
+        self._noting(self._db.close)

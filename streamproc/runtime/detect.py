@@ -14,7 +14,7 @@ from streamproc.alerting.fingerprint import partition_of, rule_hash
 from streamproc.alerting.incident import link_key
 from streamproc.config.snapshot import Snapshot
 from streamproc.engine import state as codec
-from streamproc.engine.changes import KEY, RETIRED, AlertRecord
+from streamproc.engine.changes import KEY, AlertRecord
 from streamproc.engine.frame import Frame, SignalError, unpack
 from streamproc.engine.partition import PartitionEngine
 from streamproc.engine.timers import DAY_MS
@@ -42,14 +42,6 @@ BEHIND_MS = 2000
 CATCH_UP_S = 0.3
 """A partition that is behind gathers for this long between batches: a key that several hits touch is written once."""
 SCANNED_PER_BATCH = 20_000
-
-
-def timer_of(key: bytes, value: bytes) -> int | None:
-    """The timer index entry of a stored record, for recovery."""
-    if key[:1] not in (KEY, RETIRED):
-        return None
-    timer = codec.timer_of(value)
-    return None if timer == codec.NEVER else timer
 
 
 class Detect:
@@ -83,7 +75,7 @@ class Detect:
     def ledger(self, partition: int) -> Ledger:
         """That of a partition, not open."""
         directory = self._directory / "detectors" / str(partition)
-        return Ledger(self._ledgers, self._changelog.topic, partition, directory, timer_of)
+        return Ledger(self._ledgers, self._changelog.topic, partition, directory, codec.stored_timer)
 
     async def open_lane(self, partition: int) -> Lane:
         """Take the partition over, recover its table and start."""

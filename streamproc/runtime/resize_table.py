@@ -19,7 +19,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streamproc.kafka.admin import AdminError, ClusterAdmin
 from streamproc.kafka.client import client_options
 from streamproc.kafka.closing import close_consumer
-from streamproc.kafka.ledger import STALL_S, Ledger, Output, position_row
+from streamproc.kafka.ledger import Ledger, Output
+from streamproc.kafka.local_copy import STALL_S, position_row
 from streamproc.kafka.resize_plan import MARK, RESIZING, Phase, ResizePlan
 from streamproc.kafka.table import META, TIMER
 from streamproc.kafka.topic_file import TopicSpec

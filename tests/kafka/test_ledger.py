@@ -13,8 +13,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamproc.kafka.client import client_options
 from streamproc.kafka.closing import close_consumer
-from streamproc.kafka.ledger import Fenced, Ledger, LedgerSettings, Output, RecoveryStalledError, TopicRecreatedError
+from streamproc.kafka.ledger import Fenced, Ledger, LedgerSettings, Output
+from streamproc.kafka.local_copy import LocalCopy, RecoveryStalledError, TopicRecreatedError
 from streamproc.settings import Settings
+from tests.kafka.damage import overwrite
 
 pytestmark = pytest.mark.broker
 
@@ -170,9 +172,7 @@ async def test_damage_that_shows_while_running_is_rebuilt_at_the_next_start(make
     files = [file for file in (tmp_path / "a").iterdir() if file.suffix == ".sst" and file.stat().st_size > 100_000]
     assert files
     for file in files:
-        content = bytearray(file.read_bytes())
-        content[10_000:20_000] = b"\xff" * 10_000  # blocks of data; its index and filter are sound, so it opens
-        file.write_bytes(content)
+        overwrite(file, 10_000, 20_000)  # blocks of data; its index and filter are sound, so it opens
 
     damaged = make()
     await damaged.open()
@@ -194,27 +194,27 @@ async def test_a_recovery_that_stalls_is_begun_anew_once_and_then_ends(
     await first.commit({b"k1": b"5"}, (), (), (), {SIGNALS: 1})
     await first.close()
     shutil.rmtree(tmp_path / "a")
-    monkeypatch.setattr("streamproc.kafka.ledger.STALL_S", 0.2)
+    monkeypatch.setattr("streamproc.kafka.local_copy.STALL_S", 0.2)
     getmany, hung = AIOKafkaConsumer.getmany, [True]
 
     async def nothing_at_first(self: AIOKafkaConsumer, *args: object, **more: object) -> object:
         return {} if hung and self._isolation_level == "read_committed" else await getmany(self, *args, **more)
 
-    wipe = Ledger._wipe
+    wipe = LocalCopy.wipe
 
-    def wiped(self: Ledger) -> object:
+    def wiped(self: LocalCopy) -> object:
         hung.clear()
         return wipe(self)
 
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", nothing_at_first)
-    monkeypatch.setattr(Ledger, "_wipe", wiped)
+    monkeypatch.setattr(LocalCopy, "wipe", wiped)
     again = make()
     await again.open()
     assert again.table.get(b"k1") == b"5"
     await again.close()
 
     shutil.rmtree(tmp_path / "a")
-    monkeypatch.setattr(Ledger, "_wipe", wipe)
+    monkeypatch.setattr(LocalCopy, "wipe", wipe)
     hung.append(True)
     with pytest.raises(RecoveryStalledError, match="nothing came after offset 0"):
         await make().open()
@@ -246,28 +246,28 @@ async def test_a_topic_that_was_made_anew_is_refused_rather_than_passed_over(
     await ledger.open()
     await ledger.commit({b"k1": b"5"}, (), (), (), {signals: 3})
     await ledger.close()
-    monkeypatch.setattr("streamproc.kafka.ledger.BEYOND_S", 0.2)
+    monkeypatch.setattr("streamproc.kafka.local_copy.BEYOND_S", 0.2)
     with pytest.raises(TopicRecreatedError, match=f"{signals}/1 ends at 0, but .* says that it was read up to 3"):
         await make().open()
 
 
 async def test_an_opening_that_is_overtaken_leaves_no_lock_behind(make, monkeypatch: pytest.MonkeyPatch) -> None:
     opening, go = threading.Event(), threading.Event()
-    plain = Ledger._open_table
+    plain = LocalCopy._open_table
 
-    def slow(self: Ledger) -> object:
+    def slow(self: LocalCopy) -> object:
         opening.set()
         go.wait(20)
         return plain(self)
 
-    monkeypatch.setattr(Ledger, "_open_table", slow)
+    monkeypatch.setattr(LocalCopy, "_open_table", slow)
     overtaken = asyncio.create_task(make().open())
     await asyncio.to_thread(opening.wait, 20)
     overtaken.cancel()
     asyncio.get_running_loop().call_later(0.2, go.set)
     with pytest.raises(asyncio.CancelledError):
         await overtaken
-    monkeypatch.setattr(Ledger, "_open_table", plain)
+    monkeypatch.setattr(LocalCopy, "_open_table", plain)
     again = make()
     await again.open()
     assert again.table.get(b"k1") is None
@@ -276,15 +276,15 @@ async def test_an_opening_that_is_overtaken_leaves_no_lock_behind(make, monkeypa
 async def test_however_often_an_opening_is_cancelled_its_lock_is_let_go(make, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = make()
     entered, go = threading.Event(), threading.Event()
-    open_table = Ledger._open_table
+    open_table = LocalCopy._open_table
 
-    def slowly(self: Ledger) -> object:
+    def slowly(self: LocalCopy) -> object:
         table = open_table(self)
         entered.set()
         go.wait(20)
         return table
 
-    monkeypatch.setattr(Ledger, "_open_table", slowly)
+    monkeypatch.setattr(LocalCopy, "_open_table", slowly)
     task = asyncio.create_task(ledger.open())
     await asyncio.to_thread(entered.wait, 20)
     for _ in range(3):
@@ -293,7 +293,7 @@ async def test_however_often_an_opening_is_cancelled_its_lock_is_let_go(make, mo
     go.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    monkeypatch.setattr(Ledger, "_open_table", open_table)
+    monkeypatch.setattr(LocalCopy, "_open_table", open_table)
     again = make()
     await again.open()
     await again.close()

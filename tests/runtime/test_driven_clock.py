@@ -16,11 +16,12 @@ import pytest
 from streamproc.engine.changes import AlertRecord
 from streamproc.engine.frame import Signal, Tick, frames, pack_frame, pack_tick, unpack
 from streamproc.engine.match import Matcher
+from streamproc.engine.state import stored_timer
 from streamproc.engine.timers import DAY_MS
 from streamproc.kafka.client import client_options
 from streamproc.kafka.ledger import Ledger, LedgerSettings, Output
 from streamproc.kafka.topics import apply_topics, load_topics
-from streamproc.runtime.detect import DetectPartition, timer_of
+from streamproc.runtime.detect import DetectPartition
 from streamproc.settings import Settings
 from streamproc.sources.decode import Decoder
 from tests.cases.runner import A_TENANT, check, events_of, in_order, waits
@@ -92,7 +93,7 @@ async def test_time_alone(
     half = len(values) // 2
     # another owner takes over in the middle, and recovers what the first had
     for owner, part in enumerate((range(half), range(half, len(values)))):
-        ledger = Ledger(LedgerSettings(client_options(settings), 20), changelog, 0, tmp_path / str(owner), timer_of)
+        ledger = Ledger(LedgerSettings(client_options(settings), 20), changelog, 0, tmp_path / str(owner), stored_timer)
         await ledger.open()
         worker = DetectPartition(detect, ledger)
         for offset in part:
