@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from typing import Any
 
 import structlog
@@ -16,6 +17,36 @@ QUIET = ("aiokafka", "faust", "mode", "asyncio", "kafka")
 
 _PASSING = ("Group Coordinator Request failed", "Marking the coordinator dead")
 """What aiokafka reports as errors while a cluster starts; it tries again, and says other things when it cannot."""
+
+
+REPEATED_S = 10.0
+"""A library says the same no more often than this. Without a broker, aiokafka would say so a hundred times a second."""
+_REMEMBERED = 1000
+
+
+class _Repetitions:
+    """Of what a library says again and again, the first in every `REPEATED_S`, and how often it was said before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """The same is what has the same logger and the same text before anything was put in."""
+        if record.name.partition(".")[0] not in QUIET:
+            return True
+        what = (record.name, str(record.msg))
+        with self._lock:
+            if len(self._said) > _REMEMBERED:  # a library that puts values in by itself
+                self._said.clear()
+            at, times = self._said.get(what, (-REPEATED_S, 0))
+            if record.created - at < REPEATED_S:
+                self._said[what] = (at, times + 1)
+                return False
+            self._said[what] = (record.created, 0)
+        if times:
+            record.msg = f"{record.msg} [and {times} like it before]"
+        return True
 
 
 def _worth_telling(record: logging.LogRecord) -> bool:
@@ -51,6 +82,7 @@ def configure(settings: Settings, process: str) -> None:
         )
     )
     handler.addFilter(_worth_telling)
+    handler.addFilter(_Repetitions())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     level = getattr(logging, settings.log_level.upper())
