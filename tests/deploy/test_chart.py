@@ -175,7 +175,7 @@ def test_names_and_selectors_meet(values: dict[str, str]) -> None:
         assert selected(labels) == ["topics" if process == "config" else process], name
     for name, one in of_kind(objects, "StatefulSet").items():
         assert one["spec"]["serviceName"] in of_kind(objects, "Service"), name
-    secrets = {*of_kind(objects, "Secret"), "worker", "delivery", "api", "operator", "authority", "certificate"}
+    secrets = {*of_kind(objects, "Secret"), "worker", "delivery", "api", "oidc", "operator", "authority", "certificate"}
     asked = {
         one["valueFrom"]["secretKeyRef"]["name"]
         for pod in templates(objects).values()
