@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from streamproc.engine import state as codec
+from streamproc.engine.state import stored_timer
 from streamproc.kafka.broker.resolve import open_broker
 from streamproc.kafka.client import client_options
 from streamproc.kafka.ledger import Ledger, LedgerSettings
@@ -28,10 +28,6 @@ VALUE = 220
 BATCH = 5_000
 
 
-def timer_of(_: bytes, value: bytes) -> int:
-    return codec.timer_of(value)
-
-
 def row(n: int) -> tuple[bytes, bytes]:
     key = b"k" + n.to_bytes(16, "little")
     return key, b"\x02" + (10**12 + n).to_bytes(8, "big") + os.urandom(VALUE - 9)
@@ -39,7 +35,7 @@ def row(n: int) -> tuple[bytes, bytes]:
 
 async def seconds(settings: Settings, topic: str, path: Path) -> tuple[float, float, int]:
     """(wall seconds, CPU seconds, records read) until the partition is ready."""
-    ledger = Ledger(LedgerSettings(client_options(settings), 30.0), topic, 0, path, timer_of)
+    ledger = Ledger(LedgerSettings(client_options(settings), 30.0), topic, 0, path, stored_timer)
     began, cpu = time.perf_counter(), time.process_time()
     await ledger.open()
     took = time.perf_counter() - began, time.process_time() - cpu, ledger.recovered
@@ -48,11 +44,11 @@ async def seconds(settings: Settings, topic: str, path: Path) -> tuple[float, fl
 
 
 async def fill(settings: Settings, topic: str, path: Path, first: int, count: int) -> None:
-    ledger = Ledger(LedgerSettings(client_options(settings), 30.0), topic, 0, path, timer_of)
+    ledger = Ledger(LedgerSettings(client_options(settings), 30.0), topic, 0, path, stored_timer)
     await ledger.open()
     for start in range(first, first + count, BATCH):
         rows = dict(row(n) for n in range(start, min(start + BATCH, first + count)))
-        timers = [(timer_of(key, value), key) for key, value in rows.items()]
+        timers = [(stored_timer(key, value) or 0, key) for key, value in rows.items()]
         await ledger.commit(dict(rows), timers, (), (), {})
     await ledger.close()
 
