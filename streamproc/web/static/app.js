@@ -230,17 +230,7 @@ async function count() {
   }
 }
 
-let counting = null;
-live.listen({
-  state: showState,
-  alert: () => {
-    counting ||= setTimeout(() => {
-      counting = null;
-      count();
-    }, 1500);
-  },
-  reload: count,
-});
+live.listen({ state: showState, alert: live.gathered(count, 1500), reload: count });
 
 function toggleMenu() {
   const side = document.getElementById("side");

@@ -4,7 +4,10 @@
 import { session, ofTenant } from "./api.js";
 
 const REFRESH_MS = 10_000;
+const HEARD_MS = 30_000;
+const MOST_HEARD = 500;
 const listeners = new Set();
+const heard = new Map(); // id → {alert, at}, the longest ago first
 let source = null;
 let timer = null;
 export let state = "off";
@@ -13,6 +16,35 @@ export let state = "off";
 export function listen(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
+}
+
+// What was heard of lately. An answer of the API may be older: by being on its way, or for coming from another of its processes.
+export function recent() {
+  const since = performance.now() - HEARD_MS;
+  return [...heard.values()].filter((one) => one.at >= since).map((one) => one.alert);
+}
+
+function hear(alert) {
+  heard.delete(alert.id);
+  heard.set(alert.id, { alert, at: performance.now() });
+  if (heard.size > MOST_HEARD) heard.delete(heard.keys().next().value);
+  tell("alert", alert);
+}
+
+// Runs `work` once, `ms` after it was first asked for; what asks meanwhile is served by that. Its `cancel` forgets it.
+export function gathered(work, ms) {
+  let waiting = null;
+  const ask = () => {
+    waiting ||= setTimeout(() => {
+      waiting = null;
+      work();
+    }, ms);
+  };
+  ask.cancel = () => {
+    clearTimeout(waiting);
+    waiting = null;
+  };
+  return ask;
 }
 
 function tell(name, ...values) {
@@ -30,20 +62,15 @@ export function start() {
   if (!session.who) return;
   const query = new URLSearchParams(ofTenant()).toString();
   source = new EventSource(`/v1/stream${query ? `?${query}` : ""}`);
-  let opened = false;
-  source.addEventListener("hello", () => {
-    if (opened) tell("reload"); // what came while it was away
-    opened = true;
-    become("live");
-  });
-  source.addEventListener("reset", () => {
-    opened = true;
-    become("live");
-    tell("reload");
-  });
+  for (const name of ["hello", "reset"]) {
+    source.addEventListener(name, () => {
+      become("live");
+      tell("reload"); // what came before it was open, or while it was away
+    });
+  }
   source.addEventListener("alert", (event) => {
     become("live");
-    tell("alert", JSON.parse(event.data));
+    hear(JSON.parse(event.data));
   });
   source.addEventListener("error", () => become(navigator.onLine ? "polling" : "off"));
   timer = setInterval(() => {
@@ -56,6 +83,7 @@ export function start() {
 export function stop() {
   source?.close();
   source = null;
+  heard.clear(); // it may have been another tenant's
   clearInterval(timer);
 }
 

@@ -3,13 +3,14 @@
 import { get, one } from "./api.js";
 import { act, allowed } from "./acting.js";
 import { fitted, seriesChart } from "./charts.js";
-import { listen } from "./live.js";
+import { listen, recent } from "./live.js";
 import { badge, button, card, failure, fill, h, head, json, link, plural, safeLink, severityBadge, statusBadge } from "./ui.js";
 import { ACTIONS, DELIVERY_KINDS, duration, groupText, number, PURPOSES, reasonText, when } from "./words.js";
 
 export async function show({ box, id, go, titled }) {
   const path = `/v1/alerts/${one(id)}`;
   let alert = await get(path);
+  alert = recent().find((one) => one.id === alert.id && one.revision > alert.revision) || alert;
   const top = h("div", { class: "alert-head" });
   const stale = h("div", { "aria-live": "polite" });
   const why = h("div", { class: "stack" });

@@ -3,7 +3,7 @@
 
 import { list, session } from "./api.js";
 import { act, actOnAll, allowed } from "./acting.js";
-import { listen } from "./live.js";
+import { gathered, listen, recent } from "./live.js";
 import { announce, button, empty, failure, fill, h, head, icon, loading, plural, select, sentence, severityBadge, statusBadge } from "./ui.js";
 import { ACTIVE, groupText, number, SEVERITIES, STATUSES, when } from "./words.js";
 
@@ -22,8 +22,10 @@ export async function show({ box, query, go }) {
   const rows = new Map(); // id → {alert, element}
   const selected = new Set();
   let cursor = null;
-  let turn = 0;
-  let fresh = null; // the ids of the newest page, while it loads anew
+  let view = 0; // changes with the filters
+  let shown = null; // the view whose rows are there
+  let asking = null; // the view whose newest page is on its way
+  let again = false; // it is to be asked for once more after that
 
   const search = h("input", { type: "search", placeholder: "Search titles, reasons, groups", "aria-label": "Search alerts", value: filters.q, maxlength: 500 });
   const severities = h("div", { class: "chips", role: "group", "aria-label": "Severity" });
@@ -96,48 +98,49 @@ export async function show({ box, query, go }) {
     go(`/alerts${text.size ? `?${text}` : ""}`, { replace: true });
     chips();
     selected.clear();
+    view += 1;
     load();
   }
 
+  // The newest page, for a view that is not shown yet or once more into what is shown: when the stream opens, or while
+  // it does not, or when text is searched for. One at a time, so that slow answers are shown before the next is asked for.
   async function load() {
-    const own = ++turn;
-    if (!rows.size) fill(below, loading(8));
+    if (asking === view) return void (again = true);
+    const own = (asking = view);
+    again = false;
+    if (shown !== view && !rows.size) fill(below, loading(8));
     try {
       const page = await list("/v1/alerts", { ...wanted(), limit: PAGE });
-      if (own !== turn) return;
+      if (own !== view) return;
+      newest(page);
+    } catch (problem) {
+      if (own === view && shown !== view) fill(below, failure(problem)); // else the next one may do better
+    }
+    if (own !== view) return;
+    asking = null;
+    if (again) load();
+  }
+  function newest(page) {
+    const lately = recent();
+    if (shown === view) {
+      const there = new Set([...page.items, ...lately].map((alert) => alert.id));
+      const oldest = page.next_cursor ? page.items.at(-1)?.created_at : "";
+      for (const [id, row] of [...rows]) if (!there.has(id) && row.alert.created_at >= oldest) drop(id);
+    } else {
       rows.clear();
       body.replaceChildren();
       cursor = page.next_cursor;
-      for (const alert of page.items) put(alert);
-      after();
-    } catch (problem) {
-      if (own === turn) fill(below, failure(problem));
     }
-  }
-  // The newest page once more, into what is shown: for when the stream is not open, or text is searched for.
-  async function refresh() {
-    if (fresh) return;
-    const own = turn;
-    fresh = true;
-    try {
-      const page = await list("/v1/alerts", { ...wanted(), limit: PAGE });
-      if (own !== turn) return;
-      const there = new Set(page.items.map((alert) => alert.id));
-      const oldest = page.next_cursor ? page.items.at(-1)?.created_at : "";
-      for (const [id, row] of [...rows]) if (!there.has(id) && row.alert.created_at >= oldest) drop(id);
-      for (const alert of page.items) put(alert, !rows.has(alert.id));
-      after();
-    } catch {
-      // the next one may do better; the sign above says how we stand
-    } finally {
-      fresh = null;
-    }
+    for (const alert of page.items) put(alert, shown === view);
+    shown = view;
+    for (const alert of lately) if (rows.has(alert.id) || !filters.q) settle(alert);
+    after();
   }
   async function more(control) {
     control.disabled = true;
-    const own = turn;
+    const own = view;
     const page = await list("/v1/alerts", { ...wanted(), limit: PAGE, cursor }).catch((problem) => void fill(below, failure(problem)));
-    if (!page || own !== turn) return;
+    if (!page || own !== view) return;
     cursor = page.next_cursor;
     const first = page.items[0]?.id;
     for (const alert of page.items) put(alert);
@@ -244,7 +247,7 @@ export async function show({ box, query, go }) {
     const done = await actOnAll(action, ids);
     if (!done) return;
     pickAll(false);
-    refresh();
+    load();
   }
 
   function current() {
@@ -271,38 +274,33 @@ export async function show({ box, query, go }) {
   // A change of an alert, from the stream or from ourselves.
   function arrived(alert) {
     const known = rows.has(alert.id);
+    if (filters.q && !known && passes(alert)) return void soon(); // whether the text is in it, the server knows
+    const there = settle(alert);
+    if (there && !known) announce(`New ${alert.severity} alert: ${alert.title}`);
+    if (there || known) after();
+  }
+  // Where it belongs now; answers whether that is in the list.
+  function settle(alert) {
+    const known = rows.get(alert.id);
+    if (known && known.alert.revision > alert.revision) return true;
     if (!passes(alert)) {
-      if (known) {
-        drop(alert.id);
-        after();
-      }
-      return;
+      drop(alert.id);
+      return false;
     }
-    if (filters.q && !known) return void soon();
     const oldest = body.lastElementChild && rows.get(body.lastElementChild.dataset.id);
-    if (!known && cursor && oldest && alert.created_at < oldest.alert.created_at) return; // it belongs to a later page
-    if (!known) announce(`New ${alert.severity} alert: ${alert.title}`);
+    if (!known && cursor && oldest && alert.created_at < oldest.alert.created_at) return false; // it belongs to a later page
     put(alert, !known);
-    after();
+    return true;
   }
-  let waiting = null;
-  function soon() {
-    waiting ||= setTimeout(() => {
-      waiting = null;
-      refresh();
-    }, 800);
-  }
-  let counting = null;
+  const soon = gathered(load, 800);
+  const recount = gathered(count, 1500);
   const ended = listen({
     alert(alert) {
       arrived(alert);
-      counting ||= setTimeout(() => {
-        counting = null;
-        count();
-      }, 1500);
+      recount();
     },
     reload() {
-      refresh();
+      load();
       count();
     },
   });
@@ -338,8 +336,8 @@ export async function show({ box, query, go }) {
     },
     close() {
       ended();
-      clearTimeout(waiting);
-      clearTimeout(counting);
+      soon.cancel();
+      recount.cancel();
     },
   };
 }

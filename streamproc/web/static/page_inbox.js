@@ -1,7 +1,6 @@
 // The message center: what channels of that type delivered.
 
 import { get, list, listAll, one } from "./api.js";
-import { listen } from "./live.js";
 import { badge, card, empty, fill, h, head, link, pager, severityBadge, statusBadge, table } from "./ui.js";
 import { PURPOSES, when } from "./words.js";
 
@@ -53,11 +52,5 @@ export async function show({ box }) {
   box.append(place);
   draw();
   const timer = setInterval(() => !document.hidden && scrollY < 40 && !place.contains(document.activeElement) && draw(), 10_000);
-  const ended = listen({});
-  return {
-    close() {
-      clearInterval(timer);
-      ended();
-    },
-  };
+  return { close: () => clearInterval(timer) };
 }

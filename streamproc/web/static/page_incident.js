@@ -1,7 +1,7 @@
 // One incident with its alerts.
 
 import { get, one, ofTenant, session } from "./api.js";
-import { listen } from "./live.js";
+import { gathered, listen } from "./live.js";
 import { card, fill, h, head, link, plural, severityBadge, statusBadge, table } from "./ui.js";
 import { when } from "./words.js";
 
@@ -31,6 +31,13 @@ export async function show({ box, id, query, go, titled }) {
   }
   await draw();
   box.append(place);
-  const ended = listen({ alert: (alert) => alert.incident_id === id && setTimeout(draw, 400) });
-  return { keys: { u: () => go("/incidents") }, close: ended };
+  const soon = gathered(() => draw().catch(() => {}), 400); // what is shown stays, and the next one may do better
+  const ended = listen({ alert: (alert) => alert.incident_id === id && soon(), reload: soon });
+  return {
+    keys: { u: () => go("/incidents") },
+    close() {
+      ended();
+      soon.cancel();
+    },
+  };
 }

@@ -1,7 +1,7 @@
 // Incidents: what alerts were escalated to.
 
 import { list, one } from "./api.js";
-import { listen } from "./live.js";
+import { gathered, listen } from "./live.js";
 import { card, empty, fill, h, head, link, pager, severityBadge, statusBadge, table } from "./ui.js";
 import { number, when } from "./words.js";
 
@@ -32,6 +32,12 @@ export function show({ box, query, go, reopen }) {
     );
   box.append(head("Incidents", { lead: "What alerts were escalated to. An incident is resolved once all of its alerts are." }), h("div", { class: "filters" }, h("div", { class: "chips", role: "group", "aria-label": "Status" }, chip("", "All"), chip("open", "Open"), chip("resolved", "Resolved"))), place);
   draw();
-  const ended = listen({ alert: (alert) => alert.incident_id && draw() });
-  return { close: ended };
+  const soon = gathered(draw, 400);
+  const ended = listen({ alert: (alert) => alert.incident_id && soon(), reload: soon });
+  return {
+    close() {
+      ended();
+      soon.cancel();
+    },
+  };
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.web.browser.conftest import NewPage
 from tests.web.browser.running import HOSTILE, TENANT, Running
@@ -128,6 +128,49 @@ def test_without_the_stream_the_list_refreshes_by_itself(site: Running, new_page
     expect(page.locator("#live")).to_have_text("Every 10 s", timeout=15_000)
     guess(site, "192.0.2.8")
     expect(row(page, "192.0.2.8")).to_be_visible(timeout=25_000)
+
+
+def test_an_older_answer_takes_no_alert_away(site: Running, new_page: NewPage) -> None:
+    """The stream is faster than the list's answer, which may also come from an API process that is behind."""
+    page = new_page(path="/silences")
+    expect(page.locator("#live")).to_have_text("Live")
+    asked: list[Route] = []
+    older: list[APIResponse] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route)
+        if not older:
+            older.append(route.fetch())
+        else:
+            route.fulfill(response=older[0])
+
+    page.route("**/v1/alerts?*", answer)
+    page.get_by_role("navigation").get_by_role("link", name="Alerts").click()
+    expect(page.get_by_role("heading", name="Alerts", level=1)).to_be_visible()
+    guess(site, "192.0.2.61")
+    expect(row(page, "192.0.2.61")).to_be_visible(timeout=15_000)
+    asked[0].fulfill(response=older[0])
+    expect(page.locator(".alert-row")).not_to_have_count(1)
+    expect(row(page, "192.0.2.61")).to_be_visible()
+    with page.expect_response(lambda response: "severity=critical" in response.url):
+        page.get_by_role("button", name=re.compile("^Critical")).click()
+    expect(page.get_by_text(re.compile(r"\d+ alerts?(?: and more)?, the newest first"))).to_be_visible()
+    expect(row(page, "192.0.2.61")).to_be_visible()
+
+
+def test_what_comes_before_the_stream_is_open_is_shown(site: Running, new_page: NewPage) -> None:
+    page = new_page(path="/silences")
+    expect(page.locator("#live")).to_have_text("Live")
+    held: list[Route] = []
+    page.route("**/v1/stream*", lambda route: held.append(route))
+    page.goto("/#/alerts")
+    page.reload()
+    expect(page.locator(".alert-row").first).to_be_visible()
+    guess(site, "192.0.2.62")
+    site.until("the alert", lambda: alert_of(site, "192.0.2.62"))
+    expect(row(page, "192.0.2.62")).to_have_count(0)
+    held[0].continue_()
+    expect(row(page, "192.0.2.62")).to_be_visible()
 
 
 def test_new_alerts_move_neither_scroll_nor_selection(site: Running, new_page: NewPage) -> None:

@@ -85,7 +85,7 @@ def test_no_serious_barrier_in_either_theme_or_on_a_phone(new_page: NewPage, ids
     page = opened(new_page, name, ids)
     assert barriers(page) == []
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     assert barriers(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
