@@ -11,7 +11,7 @@ from streamproc.bench.contestant import Contestant
 from streamproc.bench.draw import W1, W2, Workload, tenant_names
 from streamproc.bench.figures import Goal
 from streamproc.bench.partitions import PARTITIONS
-from streamproc.bench.rivals import RawClient, StockFaust
+from streamproc.bench.rivals import KAFKA_STREAMS, RawClient, StockFaust
 from streamproc.bench.rules import BRUTE_FORCE, BUSY_HOUR, EVERYONE, TEN, CountingRule, documents, keys_rule
 from streamproc.bench.scale import Scale
 from streamproc.bench.worker import Worker
@@ -44,7 +44,10 @@ class Part:
 
 
 def parts(scale: Scale, faust: bool, others: Sequence[Contestant] = ()) -> list[Part]:
-    """Those that measure throughput; `others` compete on W1 and W2, with as many events as streamproc."""
+    """Those that measure throughput; `others` compete on W1 and W2, with as many events as streamproc.
+
+    Where Kafka Streams is among them, two of our processes compete too.
+    """
     return [
         _throughput("w1", "W1: ten failing logins of an address in a minute", W1, BRUTE_FORCE, scale, faust, others),
         _throughput("w2", "W2: every event counts, per actor and hour", W2, BUSY_HOUR, scale, faust, others),
@@ -77,8 +80,12 @@ def _throughput(
 ) -> Part:
     worker = Worker("worker", "streamproc worker", [rule.document()])
     contestants: list[Contestant] = [RawClient(), worker, *others]
-    matches = [Match(one, workload, scale.events, [rule]) for one in contestants]
     goals = [Goal("streamproc against the raw client", "worker", "raw", 2.2 if workload is W1 else 5.0)]
+    if any(one.name == KAFKA_STREAMS for one in others):
+        # the JVM's threads have every core; a worker process has one, so as many of these make it even by the clock
+        contestants.insert(2, Worker("workers-2", "two streamproc workers", [rule.document()], processes=2))
+        goals.append(Goal("streamproc against Kafka Streams", "worker", KAFKA_STREAMS, 1.0))
+    matches = [Match(one, workload, scale.events, [rule]) for one in contestants]
     if faust:
         matches.append(Match(StockFaust(), workload, scale.faust_events, [rule]))
         if workload is W1:

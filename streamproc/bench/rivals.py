@@ -16,6 +16,8 @@ from streamproc.bench.oracle import AlertKey, Alerts, note_trigger
 from streamproc.bench.partitions import PARTITIONS
 from streamproc.bench.progress import ProgressFile
 
+KAFKA_STREAMS = "kafka-streams"
+
 
 @dataclass(frozen=True, slots=True)
 class RawClient:
@@ -58,7 +60,7 @@ class KafkaStreamsWorker:
 
     java: str
     classes: str
-    name: str = "kafka-streams"
+    name: str = KAFKA_STREAMS
     label: str = "Kafka Streams (Java)"
 
     async def enter(self, place: Place) -> Entry:
