@@ -205,15 +205,20 @@ function remembered(name) {
   }
 }
 
-const STATES = { live: ["is-live", "Live"], polling: ["is-polling", "Every 10 s"], off: ["is-off", "Not connected"] };
+const STATES = {
+  opening: ["is-polling", "Connecting", "The stream of alerts is being opened."],
+  live: ["is-live", "Live", "Alerts are shown as they come."],
+  polling: ["is-polling", "Every 10 s", "The stream is not open; the list is refreshed every ten seconds."],
+  off: ["is-off", "Not connected", "The server cannot be reached."],
+};
 
 function showState(word) {
   const status = document.getElementById("live");
   if (!status) return;
-  const [kind, text] = STATES[word];
+  const [kind, text, title] = STATES[word];
   status.className = `live ${kind}`;
   fill(status, text);
-  status.title = word === "live" ? "Alerts are shown as they come." : word === "polling" ? "The stream is not open; the list is refreshed every ten seconds." : "The server cannot be reached.";
+  status.title = title;
 }
 
 async function count() {

@@ -10,7 +10,7 @@ const listeners = new Set();
 const heard = new Map(); // id → {alert, at}, the longest ago first
 let source = null;
 let timer = null;
-export let state = "off";
+export let state = "opening";
 
 // {alert(record), reload(), state(word)}; answers what ends it.
 export function listen(listener) {
