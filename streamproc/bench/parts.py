@@ -78,19 +78,23 @@ def _throughput(
     faust: bool,
     others: Sequence[Contestant],
 ) -> Part:
-    worker = Worker("worker", "streamproc worker", [rule.document()])
-    contestants: list[Contestant] = [RawClient(), worker, *others]
+    ours = [Worker("worker", "streamproc worker", [rule.document()])]
     goals = [Goal("streamproc against the raw client", "worker", "raw", 2.2 if workload is W1 else 5.0)]
     if any(one.name == KAFKA_STREAMS for one in others):
         # the JVM's threads have every core; a worker process has one, so as many of these make it even by the clock
-        contestants.insert(2, Worker("workers-2", "two streamproc workers", [rule.document()], processes=2))
+        ours.append(_two_workers(rule))
         goals.append(Goal("streamproc against Kafka Streams", "worker", KAFKA_STREAMS, 1.0))
+    contestants: list[Contestant] = [RawClient(), *ours, *others]
     matches = [Match(one, workload, scale.events, [rule]) for one in contestants]
     if faust:
         matches.append(Match(StockFaust(), workload, scale.faust_events, [rule]))
         if workload is W1:
             goals.append(Goal("streamproc against stock Faust", "worker", "faust", 1 / 15))
     return Part(name, title, matches, goals)
+
+
+def _two_workers(rule: CountingRule) -> Worker:
+    return Worker("workers-2", "two streamproc workers", [rule.document()], processes=2)
 
 
 def _rules(scale: Scale) -> Part:
@@ -116,8 +120,6 @@ def _types(scale: Scale) -> Part:
 
 
 def _workers(scale: Scale) -> Part:
-    rules = [BUSY_HOUR.document()]
-    one = Worker("worker", "one streamproc worker", rules)
-    two = Worker("workers-2", "two streamproc workers", rules, processes=2)
-    matches = [Match(worker, W2, scale.events, [BUSY_HOUR]) for worker in (one, two)]
+    one = Worker("worker", "one streamproc worker", [BUSY_HOUR.document()])
+    matches = [Match(worker, W2, scale.events, [BUSY_HOUR]) for worker in (one, _two_workers(BUSY_HOUR))]
     return Part("workers", "One worker and two, on the events of W2", matches)

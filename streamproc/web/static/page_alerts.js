@@ -282,7 +282,7 @@ export async function show({ box, query, go }) {
   // Where it belongs now; answers whether that is in the list.
   function settle(alert) {
     const known = rows.get(alert.id);
-    if (known && known.alert.revision > alert.revision) return true;
+    if (known && known.alert.revision >= alert.revision) return true; // it is drawn already
     if (!passes(alert)) {
       drop(alert.id);
       return false;

@@ -1,7 +1,7 @@
 // The message center: what channels of that type delivered.
 
 import { get, list, listAll, one } from "./api.js";
-import { badge, card, empty, fill, h, head, link, pager, severityBadge, statusBadge, table } from "./ui.js";
+import { badge, card, empty, fill, h, head, link, pager, severityBadge, statusBadge, table, undisturbed } from "./ui.js";
 import { PURPOSES, when } from "./words.js";
 
 export async function show({ box }) {
@@ -51,6 +51,6 @@ export async function show({ box }) {
     );
   box.append(place);
   draw();
-  const timer = setInterval(() => !document.hidden && scrollY < 40 && !place.contains(document.activeElement) && draw(), 10_000);
+  const timer = setInterval(() => undisturbed(place) && draw(), 10_000);
   return { close: () => clearInterval(timer) };
 }

@@ -2,7 +2,7 @@
 
 import { get, one, ofTenant, session } from "./api.js";
 import { gathered, listen } from "./live.js";
-import { card, fill, h, head, link, plural, severityBadge, statusBadge, table } from "./ui.js";
+import { card, fill, h, head, link, plural, severityBadge, statusBadge, table, undisturbed } from "./ui.js";
 import { when } from "./words.js";
 
 export async function show({ box, id, query, go, titled }) {
@@ -32,7 +32,7 @@ export async function show({ box, id, query, go, titled }) {
   await draw();
   box.append(place);
   const soon = gathered(() => draw().catch(() => {}), 400); // what is shown stays, and the next one may do better
-  const ended = listen({ alert: (alert) => alert.incident_id === id && soon(), reload: soon });
+  const ended = listen({ alert: (alert) => alert.incident_id === id && soon(), reload: () => undisturbed(place) && soon() });
   return {
     keys: { u: () => go("/incidents") },
     close() {

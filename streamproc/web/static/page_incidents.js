@@ -2,7 +2,7 @@
 
 import { list, one } from "./api.js";
 import { gathered, listen } from "./live.js";
-import { card, empty, fill, h, head, link, pager, severityBadge, statusBadge, table } from "./ui.js";
+import { card, empty, fill, h, head, link, pager, severityBadge, statusBadge, table, undisturbed } from "./ui.js";
 import { number, when } from "./words.js";
 
 export function show({ box, query, go, reopen }) {
@@ -33,7 +33,7 @@ export function show({ box, query, go, reopen }) {
   box.append(head("Incidents", { lead: "What alerts were escalated to. An incident is resolved once all of its alerts are." }), h("div", { class: "filters" }, h("div", { class: "chips", role: "group", "aria-label": "Status" }, chip("", "All"), chip("open", "Open"), chip("resolved", "Resolved"))), place);
   draw();
   const soon = gathered(draw, 400);
-  const ended = listen({ alert: (alert) => alert.incident_id && soon(), reload: soon });
+  const ended = listen({ alert: (alert) => alert.incident_id && soon(), reload: () => undisturbed(place) && soon() });
   return {
     close() {
       ended();

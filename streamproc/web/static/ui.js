@@ -194,6 +194,11 @@ export function pager(load, show, whenEmpty) {
   return place;
 }
 
+// Nobody reads on or works in there: it can be drawn anew by itself.
+export function undisturbed(place) {
+  return !document.hidden && scrollY < 40 && !place.contains(document.activeElement);
+}
+
 let fields = 0;
 
 export function field(label, control, hint) {
